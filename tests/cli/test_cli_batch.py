@@ -187,7 +187,14 @@ def test_a_mistake_in_the_call_is_said_once_and_not_for_each_picture(
         (["run", ONE.tool, "--images", "photos/nosuch.png", "--into", "out"], "There is no file"),
         (["run", ONE.tool, "--images", "photos", "--into", "photos"], "name another folder after --into"),
         (["run", ONE.tool, "--images", "photos", "--into", "photos/a.png"], "is a file, not a folder"),
-        (["run", ONE.tool, "--images", "photos", "--into", "/proc/nowhere"], "outside the folders"),
+        (["run", ONE.tool, "--images", "photos", "--into", "photos/a.png/below"], "a.png is a file, not a folder"),
+        (["run", ONE.tool, "--images", "photos", "--into", ""], "--into: is empty"),
+        (["run", ONE.tool, "--images", "photos", "--into", "/proc/nowhere"], "imagewright: '/proc/nowhere' leads to"),
+        (["run", ONE.tool, "photos/a.png", "photos/b.png", "--into", "out"], "many behind --images with --into"),
+        (
+            ["run", SEVERAL.tool, "--images", "photos/*", "winter", "--each", "--into", "out"],
+            "'winter' is no file; a prompt stands before --images",
+        ),
         (["run", ONE.tool, "--images", "photos", "--into", "out", "--key", "k"], "--key: does not go with --into"),
         (["run", ONE.tool, "--images", "photos", "--into", "out", "--save-as", "k"], "--save-as: does not go with"),
         (["run", ONE.tool, "--image", "photos/a.png", "--skip"], "--skip: goes with --into FOLDER"),
@@ -235,10 +242,57 @@ def test_results_are_no_inputs_of_the_next_run_and_nothing_is_overwritten(
         (["/x/p/a.jpg", "/y/p/a.jpg"], ["p-a-jpg", "p-a-jpg-2"]),
         (["/p/holiday.2024.jpg"], ["holiday.2024"]),
         (["https://example.com/x/cat.webp?key=secret", "img_abc"], ["cat", "img_abc"]),
+        (["/p/star*.png", "/p/star?.png", "/p/-dash.png"], ["p-star_-png", "p-star_-png-2", "dash"]),
     ],
 )
 def test_two_results_never_have_the_same_name(files: list[str], names: list[str]) -> None:
     assert result_names([Input(file, file) for file in files]) == names
+
+
+def test_files_with_names_that_no_new_file_may_have_get_results_all_the_same(
+    folder: Path, kie: KieEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kie.seconds = 0
+    names = ("star*", "-dash", 'quote"', "x" * 251, "f\u0308r", " ")
+    put_photos(folder, *(f"{name}.png" for name in names))
+    assert run("--json", pictures="photos") == 0
+    shown = rows(capsys.readouterr().out)
+    assert len(kie.charges) == len({one["job"]["images"][0]["path"] for one in shown}) == len(names)
+
+
+def test_what_is_the_same_as_a_file_that_cannot_be_used_cannot_be_used_either(
+    folder: Path, kie: KieEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_photos(folder, "a.png")
+    for place in range(8):
+        (folder / "photos" / f"text{place}.png").write_text("hello", encoding="utf-8")
+    assert run() == 2
+    shown = capsys.readouterr().err
+    assert "text0.png, photos/text1.png, photos/text2.png, photos/text3.png, photos/text4.png and 3 more: " in shown
+    assert "--skip makes the other 1\n" in shown
+    (folder / "photos" / "a.png").unlink()
+    assert run("--skip") == 2
+    assert "--skip" not in capsys.readouterr().err
+    assert not kie.tasks
+
+
+def test_drafts_made_without_a_key_do_not_keep_the_pictures_from_being_made_with_one(
+    folder: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kie.seconds = 0
+    put_photos(folder, "a.png", "b.png")
+    monkeypatch.setenv("KIE_API_KEY", "")
+    words = ("make it winter", "--each", "--json")
+    assert run(*words, tool=SEVERAL.tool) == run(*words, tool=SEVERAL.tool) == 0
+    assert capsys.readouterr().err.count("note: ") == 1
+    monkeypatch.setenv("KIE_API_KEY", kie.key)
+    for statuses in (["made", "made"], ["made before", "made before"]):
+        assert run(*words, tool=SEVERAL.tool) == 0
+        shown = rows(capsys.readouterr().out)
+        assert [one["status"] for one in shown] == statuses
+        assert {one["job"]["provider"] for one in shown} == {"kie"}
+        assert len(kie.charges) == 2
+    assert len(list((folder / "out").iterdir())) == 4
 
 
 def test_the_same_content_is_made_once(folder: Path, kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,6 +301,7 @@ def test_the_same_content_is_made_once(folder: Path, kie: KieEmulator, capsys: p
     (folder / "photos" / "copy.png").write_bytes((folder / "photos" / "a.png").read_bytes())
     assert run("--json") == 0
     assert [one["status"] for one in rows(capsys.readouterr().out)] == ["made", "same as another"]
+    assert [file.name for file in (folder / "out").iterdir()] == ["a.png"]
     assert len(kie.charges) == 1
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.storage.paths.path_syntax import check_name, numbered
+from imagewright.storage.paths.path_syntax import LONGEST_NAME, check_name, nearest_name, numbered
 from imagewright.storage.records import (
     EXTENSIONS,
     LONGEST_SLUG,
@@ -50,6 +50,30 @@ def test_the_default_name_suits_every_platform(tool: str, prompt: str) -> None:
     name = default_name(picture(tool=tool, operation="remove_background", prompt=prompt, format="jpeg"), new_id())
     check_name(name)
     assert re.fullmatch(rf"\d{{8}}-\d{{6}}_{tool}_[a-z0-9-]{{1,40}}_[a-z2-7]{{6}}\.jpg", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("holiday 2024.small", "holiday 2024.small"),
+        ("fu\u0308r", "fu\u0308r"),
+        ("star*", "star_"),
+        ('a<b>:"/\\|?*', "a_b________"),
+        ("line\nbreak\x1b", "line_break_"),
+        ("hidden\u202egnp", "hidden_gnp"),
+        ("\udcff", "_"),
+        ("--dash", "dash"),
+        (" dots. .", "dots"),
+        ("con", "_con"),
+        ("...", "_"),
+        ("", "_"),
+        ("狐" * 100, "狐" * 77),
+    ],
+)
+def test_the_nearest_name_suits_every_platform(name: str, nearest: str) -> None:
+    assert nearest_name(name) == nearest
+    check_name(nearest)
+    assert len(nearest.encode()) < LONGEST_NAME - len("-100")
 
 
 def test_default_names_sort_by_time_and_never_agree() -> None:

@@ -7,20 +7,20 @@ there is left, a job that was left behind is carried on, and only the rest is pa
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
-import click
 from rich.text import Text
 
 from imagewright.cli import put, put_error
+from imagewright.cli.calls import BEGUN, MADE_BEFORE, PAID_BEFORE, SAME, SAVE_AS, TO_MAKE, Item, is_there
 from imagewright.cli.inputs import find_inputs, following_key, key_of, result_names, with_digests
-from imagewright.cli.options import as_typed, for_person, option_name
+from imagewright.cli.options import for_person
 from imagewright.cli.output import STYLES, console, money, print_json, table
 from imagewright.cli.progress import DONE, FAILED, SOME, STALLED, Board, exit_code, reporting
 from imagewright.cli.session import agrees, with_engine
@@ -31,109 +31,23 @@ from imagewright.storage.records import LOCAL
 from imagewright.text import counted, duration, listed, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from imagewright.catalog.row import Row
-    from imagewright.cli.inputs import Input
+    from imagewright.cli.calls import Wanted
     from imagewright.cli.progress import Tell
     from imagewright.engine.budget import Estimate
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.settings.load import BudgetTable
 
-AT_ONCE = 8
-"""Calls that run at the same time; a vendor's rate is kept besides, whatever is asked for."""
 LOOKED_AT_ONCE = 4
 """Pictures that are opened at the same time before anything is begun: each is in memory."""
 FATAL = frozenset({BadKey.category, OutOfCredit.category})
 """Errors that every further call would have too."""
+WRONG = 2
+"""The exit code where nothing could be begun."""
 NAMED = 5
 """Pictures that are named where several have the same problem."""
-TO_MAKE, BEGUN, MADE_BEFORE = "to make", "begun before", "made before"
-PAID_BEFORE = "not made again"
-"""It was charged, or may have been, and its pictures are not there."""
-SAME = "same as another"
-"""Its content is that of another picture of the batch, which is made once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for on the command line."""
-
-    row: Row
-    given: Mapping[str, Any]
-    """The arguments of every call, without its picture and the name to save as."""
-    argument: str
-    """The argument that takes the picture."""
-    several: bool
-    """Whether that is a list."""
-    into: Path
-    """The folder for the results, absolute."""
-    at_once: int = AT_ONCE
-    again: bool = False
-    """Whether what was paid for and is not there any more is made anew."""
-    skip: bool = False
-    """Whether pictures that cannot be used are left out."""
-
-    def arguments(self, item: Item) -> dict[str, Any]:
-        """The arguments of the call for one picture."""
-        picture = [item.source.given] if self.several else item.source.given
-        return {**self.given, self.argument: picture, "save_as": str(self.into / item.name)}
-
-    def sentences(self, refusal: Refusal) -> list[str]:
-        """What is wrong with a call, without the name of the argument that takes the picture."""
-        typed, own = as_typed(refusal, click.get_current_context()), option_name(self.argument)
-        texts = [one.message if one.argument.startswith(own) else str(one) for one in typed.problems]
-        return [*texts, *([f"can do it instead: {', '.join(typed.instead)}"] if typed.instead else [])]
-
-
-@dataclass(slots=True)
-class Item:
-    """One picture and the call that is made for it."""
-
-    source: Input
-    name: str
-    """The name of the result, without an extension."""
-    key: str = ""
-    """The idempotency key of its call."""
-    standing: str = TO_MAKE
-    """How it stood before anything was begun: one of the constants above."""
-    job: Job | None = None
-    """The job that serves it, once there is one."""
-    estimate: Estimate | None = None
-    """Of one that is to make."""
-    problems: list[str] = field(default_factory=list)
-    """Why there is no call, or no further one."""
-
-    @property
-    def is_made(self) -> bool:
-        """Whether all its pictures are there."""
-        return self.job is not None and is_there(self.job)
-
-    @property
-    def paid(self) -> float | None:
-        """What its job cost in USD, once that has ended; None where it is not known."""
-        return None if self.job is None or not self.job.done else self.job.record.cost_usd
-
-    @property
-    def state(self) -> str:
-        """How it stands at the end, in a few words."""
-        if self.standing not in {TO_MAKE, BEGUN}:
-            return self.standing
-        if self.job is None:
-            return "refused" if self.problems else TO_MAKE
-        return "made" if self.is_made else self.job.record.state
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files that were made."""
-        return [one.path for one in self.job.pictures if one.path is not None] if self.job else []
-
-
-def is_there(job: Job) -> bool:
-    """Whether the job has ended with all its pictures, and their files are still there."""
-    whole = job.record.state == "completed" and len(job.pictures) >= job.record.expected
-    return whole and all(one.path is None or one.path.is_file() for one in job.pictures)
 
 
 def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, form: str) -> int:
@@ -149,8 +63,7 @@ def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, for
     Raises:
         Refusal: something is wrong with a call, or a budget has no room for all of them; nothing was begun.
     """
-    if wanted.into.exists() and not wanted.into.is_dir():
-        raise Refusal(Problem("--into", f"{wanted.into} is a file, not a folder"))
+    _check_folder(wanted.into)
     inputs, notes = find_inputs(words, wanted.into)
     items = [Item(one, name) for one, name in zip(inputs, result_names(inputs), strict=True)]
     budget, spent = _look(items, wanted, quiet=form == "quiet")
@@ -172,6 +85,19 @@ def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, for
     return _code(items)
 
 
+def _check_folder(folder: Path) -> None:
+    """Check that results can be saved into a folder, which is made where it is missing.
+
+    Raises:
+        Refusal: they cannot.
+    """
+    near = next(one for one in (folder, *folder.parents) if os.access(one, os.F_OK))
+    if not near.is_dir():
+        raise Refusal(Problem("--into", f"{near} is a file, not a folder"))
+    if not os.access(near, os.W_OK | os.X_OK):
+        raise Refusal(Problem("--into", f"the folder {near} cannot be written to"))
+
+
 @with_engine
 async def _look(
     engine: Engine, items: Sequence[Item], wanted: Wanted, *, quiet: bool
@@ -179,33 +105,48 @@ async def _look(
     """Find what was begun before and what the rest would cost; the limits, and what is spent of them."""
     turns, seen = anyio.CapacityLimiter(LOOKED_AT_ONCE), 0
     given = await anyio.to_thread.run_sync(with_digests, wanted.given)
-    keys: set[str] = set()
 
-    async def one(item: Item, tell: Tell) -> None:
+    async def find_key(item: Item) -> None:
+        item.key = await anyio.to_thread.run_sync(key_of, wanted.row.tool, given, item.source, wanted.into)
+
+    async def find_out(item: Item) -> None:
+        await _find_out(engine, item, wanted)
+
+    async def one(item: Item, work: Callable[[Item], Awaitable[None]], tell: Tell) -> None:
         nonlocal seen
         async with turns:
-            try:
-                item.key = await anyio.to_thread.run_sync(key_of, wanted.row.tool, given, item.source, wanted.into)
-                if item.key in keys:
-                    item.standing = SAME
-                else:
-                    keys.add(item.key)
-                    await _find_out(engine, item, wanted)
-            except Refusal as refusal:
-                item.problems += wanted.sentences(refusal)
-            except ImagewrightError as error:
-                item.problems.append(str(error))
-            except OSError as error:
-                item.problems.append(f"cannot be read: {error.strerror}")
+            item.problems += await _problems(work(item), item, wanted)
         seen += 1
-        tell(seen / len(items), f"{seen} of {len(items)} looked at")
+        tell(seen / len(items) / 2, f"{(seen + 1) // 2} of {len(items)} looked at")
 
     with reporting(quiet=quiet) as reporter:
         tell = reporter.begin(wanted.row.tool, lines=False)
         async with anyio.create_task_group() as group:
             for item in items:
-                group.start_soon(one, item, tell)
+                group.start_soon(one, item, find_key, tell)
+        firsts = {item.key: item for item in reversed(items)}
+        same = [(item, firsts[item.key]) for item in items if item is not firsts[item.key]]
+        async with anyio.create_task_group() as group:
+            for item in firsts.values():
+                if not item.problems:
+                    group.start_soon(one, item, find_out, tell)
+    for item, first in same:
+        if not item.problems:
+            item.problems, item.standing = first.problems, TO_MAKE if first.problems else SAME
     return engine.settings.budget, await engine.spent(LOCAL)
+
+
+async def _problems(work: Awaitable[None], item: Item, wanted: Wanted) -> list[str]:
+    """What keeps the work on an item from being done, in sentences; empty where it was done."""
+    try:
+        await work
+    except Refusal as refusal:
+        return wanted.sentences(refusal, item)
+    except ImagewrightError as error:
+        return [str(error)]
+    except OSError as error:
+        return [f"cannot be read: {error.strerror}"]
+    return []
 
 
 async def _find_out(engine: Engine, item: Item, wanted: Wanted) -> None:
@@ -217,11 +158,12 @@ async def _find_out(engine: Engine, item: Item, wanted: Wanted) -> None:
     while (job := await engine.keyed(LOCAL, item.key)) is not None:
         item.job = job
         item.standing = MADE_BEFORE if is_there(job) else BEGUN
-        if not job.done or is_there(job) or (job.record.state == "cancelled" and not wanted.again):
+        is_draft = is_there(job) and job.record.cost_usd == 0 and not engine.offer.providers[job.record.provider].on
+        if not job.done or (is_there(job) and not is_draft) or (job.record.state == "cancelled" and not wanted.again):
             return
         item.standing = PAID_BEFORE
         following = following_key(item.key, job.id)
-        if not wanted.again and await engine.keyed(LOCAL, following) is None:
+        if not (wanted.again or is_draft) and await engine.keyed(LOCAL, following) is None:
             return
         item.key, item.job = following, None
     item.standing = TO_MAKE
@@ -234,19 +176,22 @@ def _refuse_problems(items: Sequence[Item], wanted: Wanted) -> None:
     Raises:
         Refusal: something cannot be used.
     """
-    by_text: dict[str, list[str]] = {}
-    for item in items:
-        if item.problems:
-            by_text.setdefault("; ".join(item.problems), []).append(plain(item.source.shown))
     good = sum(not item.problems for item in items)
-    if not by_text or (wanted.skip and good):
+    if good == len(items) or (wanted.skip and good):
         return
-    problems = []
+    found = [(item, "; ".join(item.problems)) for item in items if item.problems]
+    problems = [Problem("", text) for text in _each_once(found, len(items))]
+    raise Refusal(*problems, note=f"nothing was begun{f'; --skip makes the other {good}' if good else ''}")
+
+
+def _each_once(found: Iterable[tuple[Item, str]], count: int = 0) -> Iterator[str]:
+    """Each text once, behind the pictures that it is about; without them where it is about all of that `count`."""
+    by_text: dict[str, list[str]] = {}
+    for item, text in found:
+        by_text.setdefault(text, []).append(plain(item.source.shown))
     for text, names in by_text.items():
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        of = "" if len(names) == len(items) > 1 else f"{', '.join(names[:NAMED])}{more}: "
-        problems.append(Problem("", f"{of}{text}"))
-    raise Refusal(*problems, note=f"nothing was begun{f'; --skip makes the other {good}' if good else ''}")
+        yield text if len(names) == count > 1 else f"{', '.join(names[:NAMED])}{more}: {text}"
 
 
 def _plan(items: Sequence[Item], estimates: Sequence[Estimate]) -> str:
@@ -306,9 +251,9 @@ async def _one(engine: Engine, item: Item, wanted: Wanted, board: Board, turns: 
             await engine.answered(item.job)
         board.stopped = board.stopped or getattr(item.job.error, "category", "") in FATAL
     except Refusal as refusal:
-        item.problems = wanted.sentences(refusal)
-        # about the call as a whole: a budget that others have used up meanwhile, which the rest would meet too
-        board.stopped = board.stopped or any(not one.argument for one in refusal.problems)
+        item.problems = wanted.sentences(refusal, item)
+        # about the folder, or the call as a whole: a budget that others have used up meanwhile. The rest would meet it
+        board.stopped = board.stopped or any(one.argument in {"", SAVE_AS} for one in refusal.problems)
     except ImagewrightError as error:
         item.problems = [str(error)]
     finally:
@@ -346,13 +291,14 @@ def _print_items(items: Sequence[Item], wanted: Wanted, form: str) -> None:
     rows = []
     for item in items:
         style = "green" if item.is_made else STYLES.get(item.state, "red" if item.problems else "")
-        planned = [wanted.into / item.name] if item.estimate and item.job is None else []
+        is_planned = item.estimate is not None and item.job is None and not item.problems
+        planned = [wanted.into / item.name] if is_planned else []
         paths = [
             str(path.relative_to(near) if near and path.is_relative_to(near) else path)
             for path in item.paths or planned
         ]
-        known = item.estimate.usd if item.estimate and item.job is None else item.paid
-        cost = money(known) if item.estimate or item.job else ""
+        known = item.estimate.usd if item.estimate and is_planned else item.paid
+        cost = money(known) if is_planned or item.job else ""
         rows.append((item.source.shown, "\n".join(paths), Text(item.state, style=style), cost))
     screen.print(table(("picture", "result", "status", "cost"), rows, kept=("status", "cost")))
 
@@ -367,9 +313,11 @@ def _data(item: Item, wanted: Wanted) -> dict[str, Any]:
 
 def _print_end(items: Sequence[Item], seconds: float, *, quiet: bool) -> None:
     """Why some have no picture, and the sums."""
-    for item in items:
-        for line in _reasons(item):
-            put_error(f"imagewright: {plain(item.source.shown)}: {plain(for_person(line))}\n")
+    for text in _each_once((item, reason) for item in items for reason in _reasons(item)):
+        put_error(f"imagewright: {plain(for_person(text))}\n")
+    made_now = [item.job for item in items if item.job is not None and item.standing in {TO_MAKE, BEGUN}]
+    for note in dict.fromkeys(note for job in made_now for note in job.record.notes):
+        put_error("" if quiet else f"note: {plain(for_person(note))}\n")
     paid = sum(item.paid or 0.0 for item in items if item.standing in {TO_MAKE, BEGUN})
     states = ", ".join(f"{count} {state}" for state, count in Counter(item.state for item in items).items())
     took = duration(max(1, round(seconds)))
@@ -383,7 +331,8 @@ def _reasons(item: Item) -> Iterator[str]:
     if item.job is None or item.is_made:
         return
     if item.standing == PAID_BEFORE:
-        yield f"{item.job.id} was made, or may be charged, and its file is not there; --again makes and pays it anew"
+        was = "was made" if item.job.pictures else f"may have been made and charged ({item.job.id})"
+        yield f"{was}, and the file is not there; --again makes and pays it anew"
     elif item.job.error is not None:
         yield str(item.job.error)
     elif not item.job.done:
@@ -391,8 +340,9 @@ def _reasons(item: Item) -> Iterator[str]:
 
 
 def _code(items: Sequence[Item]) -> int:
-    """The exit code: 0 if all are there, 5 if some are, else what the jobs say."""
+    """The exit code: 0 if all are there, 5 if some are, 2 if nothing was begun, else what the jobs say."""
     lacking = [item for item in items if not item.is_made and item.standing != SAME]
     if lacking and len(lacking) == sum(item.standing != SAME for item in items):
-        return exit_code(item.job for item in lacking if item.job is not None) or FAILED
+        jobs = [item.job for item in lacking if item.job is not None]
+        return exit_code(jobs) or FAILED if jobs else WRONG
     return SOME if lacking else DONE

@@ -24,6 +24,7 @@ from imagewright.cli import put_error
 from imagewright.cli.options import option_name
 from imagewright.engine.check import check
 from imagewright.errors import Problem, Refusal
+from imagewright.storage.paths.path_syntax import nearest_name
 from imagewright.storage.records import EXTENSIONS
 from imagewright.text import byte_size, counted, listed, plain
 
@@ -141,11 +142,14 @@ def _hint(word: str) -> str:
 
 
 def result_names(inputs: Sequence[Input]) -> list[str]:
-    """The name of each result, without an extension: that of its input, and more of it where several share one."""
+    """The name of each result, without an extension: that of its input, and more of it where several share one.
+
+    What the name of a file to be made may not hold is replaced.
+    """
     ways: tuple[Callable[[Input], str], ...] = (
-        lambda one: Path(one.file_name).stem,
-        lambda one: Path(one.file_name).name.replace(".", "-"),
-        lambda one: f"{Path(one.given).parent.name}-{Path(one.file_name).name.replace('.', '-')}",
+        lambda one: nearest_name(Path(one.file_name).stem),
+        lambda one: nearest_name(Path(one.file_name).name.replace(".", "-")),
+        lambda one: nearest_name(f"{Path(one.given).parent.name}-{Path(one.file_name).name.replace('.', '-')}"),
     )
     names = list(map(ways[0], inputs))
     for way in ways[1:]:
@@ -307,7 +311,7 @@ def arguments(
         own = picture_argument(row)
         with_pictures = {**given, own: list(pictures)} if pictures else given
         if any(one.argument == PROMPT for one in check(row, with_pictures).problems):
-            _refuse_swallowed(given.get(own))
+            _refuse_swallowed(with_pictures.get(own))
             piped = piped_prompt()
             given |= {PROMPT: piped} if piped else {}
     if given.get(PROMPT) == STDIN:
@@ -343,7 +347,13 @@ def _refuse_swallowed(pictures: object) -> None:
         Refusal: there is one.
     """
     last = pictures[-1] if isinstance(pictures, list) and len(pictures) > 1 else ""
-    if " " in last and not Path(last).suffix and not Path(last).exists():
+    if (
+        last
+        and not is_elsewhere(last)
+        and not Path(last).suffix
+        and not glob.has_magic(last)
+        and not _path(last).exists()
+    ):
         name = plain(Path(last).name)
         text = f"{name!r} is no file; a prompt stands before {option_name(MANY)}, or behind {option_name(PROMPT)}"
         raise Refusal(Problem(option_name(MANY), text))

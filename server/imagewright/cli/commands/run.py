@@ -21,7 +21,8 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli import put, put_error
-from imagewright.cli.batch import AT_ONCE, Wanted, run_batch
+from imagewright.cli.batch import run_batch
+from imagewright.cli.calls import AT_ONCE, Wanted
 from imagewright.cli.inputs import ID_START, MANY, PROMPT, absolute, arguments, picture_argument, show_pictures
 from imagewright.cli.options import Command, Group, Option, completions, for_person, option_name, positive
 from imagewright.cli.output import money, print_error, print_json, summary
@@ -134,7 +135,7 @@ def _call_options(row: Row | None = None) -> list[click.Parameter]:
             if lacking
             else []
         ),
-        Option(["--into"], default="", metavar="FOLDER", help=into, section=many, shell_complete=_folder),
+        Option(["--into"], default=None, metavar="FOLDER", help=into, section=many, shell_complete=_folder),
         flag("--each", "one call for each picture, where the tool takes several in a call", many),
         Option(["--at-once"], type=positive, default=AT_ONCE, metavar="N", help=AT_ONCE_HELP, section=many),
         flag("--skip", "leave out pictures that cannot be used, in place of beginning nothing", many),
@@ -218,7 +219,7 @@ def _run(row: Row, **typed: Any) -> int:
     if how["quiet"] and how["verbose"]:
         raise Refusal(Problem("--quiet", "says the opposite of --verbose"))
     many = [*typed[MANY]] if typed.get(MANY) else []
-    if how["into"]:
+    if how["into"] is not None:
         return _many(row, typed, many, how)
     if batch_only := [option_name(name) for name in ("each", "skip", "again") if how[name]]:
         raise Refusal(Problem(batch_only[0], "goes with --into FOLDER, which makes one call for each picture"))
@@ -249,6 +250,8 @@ def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, An
         Refusal: it is not clear that this is meant, or something is wrong with a call; nothing was begun.
     """
     argument = picture_argument(row)
+    if not how["into"]:
+        raise Refusal(Problem("--into", "is empty; name a folder"))
     if not argument:
         raise Refusal(Problem("--into", f"{row.tool} takes no pictures; --save-as says where its result goes"))
     if row.arguments()[argument][0].kind == "picture" and typed.get(argument):
@@ -257,8 +260,6 @@ def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, An
     if most > 1 and not how["each"]:
         text = f"{row.tool} can take several pictures in one call: --each makes one call for each of them"
         raise Refusal(Problem("--into", f"{text}; without --into they go into one call, and --save-as says where to"))
-    if not many:
-        raise Refusal(Problem(option_name(MANY), "is required: files, folders or patterns in quotes"))
     for name in ("explain", "verbose", "open_them"):
         if how[name]:
             raise Refusal(Problem(option_name(name.removesuffix("_them")), "is for one call, without --into"))
@@ -266,9 +267,12 @@ def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, An
         if typed.get(name) or how.get(name):
             raise Refusal(Problem(option_name(name), "does not go with --into, which names each result itself"))
     without = {name: None if name in {argument, "save_as"} else value for name, value in typed.items()}
+    given = arguments(row, without, click.get_current_context().args, pictures=[*map(absolute, many)])
+    if not many:
+        raise Refusal(Problem(option_name(MANY), "is required: files, folders or patterns in quotes"))
     wanted = Wanted(
         row,
-        arguments(row, without, click.get_current_context().args, pictures=(absolute(many[0]),)),
+        given,
         argument,
         several=row.arguments()[argument][0].kind == "pictures",
         into=Path(absolute(how["into"])).resolve(),

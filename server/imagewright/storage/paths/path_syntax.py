@@ -22,6 +22,8 @@ LONGEST_PATH = 4096
 """Characters; PATH_MAX of Linux, above that of the others."""
 LONGEST_NAME = 240
 """Bytes in UTF-8 of a file name to be made; file systems hold 255, the rest is for a number and an extension."""
+ROOM_FOR_NUMBER = 8
+"""Bytes that `nearest_name` leaves for what sets two names apart."""
 DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {
     port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"
 }
@@ -99,6 +101,15 @@ def check_name(name: str) -> None:
     if wrong:
         message = f"{shown(name)} cannot be the name of a file: {wrong}. Use another name."
         raise ValueError(message)
+
+
+def nearest_name(name: str) -> str:
+    """The name with as little changed as makes it one that `check_name` takes, also with a short number behind it."""
+    seen = "".join(
+        "_" if sign in _FORBIDDEN or sign != shown else sign for sign, shown in zip(name, plain(name), strict=True)
+    )
+    seen = seen.encode()[: LONGEST_NAME - ROOM_FOR_NUMBER].decode(errors="ignore").lstrip(" -").rstrip(". ")
+    return f"_{seen}" if not seen or _device(seen) else seen
 
 
 def _hidden(name: str) -> str:
