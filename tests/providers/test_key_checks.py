@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,4 +126,10 @@ async def test_any_answer_of_a_base_address_is_enough_and_none_is_said() -> None
         found = await try_addresses(provider)
     await http.aclose()
     assert found[api] == 404
-    assert "127.0.0.1" in str(found["http://127.0.0.1:1"]) or "connect" in str(found["http://127.0.0.1:1"])
+    assert found["http://127.0.0.1:1"] == os.strerror(errno.ECONNREFUSED)
+
+
+async def test_a_host_that_there_is_not_is_said_to_be_none() -> None:
+    emulator: Any = VENDORS["kie"].emulator()
+    found = await _check("kie", emulator, "x" * 20, {"": "http://vendor.invalid"})
+    assert found == KeyCheck(Verdict.UNANSWERED, "its host cannot be found")

@@ -7,7 +7,10 @@ make a scope for each bound on time, which took a fifth of the loop's time of a 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+import socket
+import ssl
 import sys
 from contextlib import suppress
 from ipaddress import ip_address
@@ -19,7 +22,6 @@ import httpcore
 from imagewright.net import HEAD_BYTES, HEAD_LINES, Heads
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable
 
 AHEAD = 1 << 18
@@ -35,7 +37,16 @@ async def _bounded(work: Awaitable[Any], seconds: float | None, late: type[Excep
     except TimeoutError as error:
         raise late(str(error)) from error
     except OSError as error:
-        raise failed(str(error)) from error
+        raise failed(_in_words(error)) from error
+
+
+def _in_words(error: OSError) -> str:
+    """What went wrong, for people: without the number of the error and the address of one attempt."""
+    if isinstance(error, socket.gaierror):
+        return "its host cannot be found"
+    if error.errno is None or isinstance(error, ssl.SSLError):
+        return str(error)
+    return os.strerror(error.errno)
 
 
 class Stream(httpcore.AsyncNetworkStream):
