@@ -173,6 +173,19 @@ def test_a_difference_does_not_show_the_keys_of_other_servers(name: str, capsys:
         capsys.readouterr()
 
 
+def test_of_a_long_line_only_what_changes_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    content = {"a": ["x y"] * 9_000, "mcpServers": {"web": {"url": "u"}}, "b": ["x y"] * 9_000}
+    installed("claude-code", json.dumps(content))
+    for words in ([], ["--remove"]):
+        assert run("claude-code", "--dry-run", *words) == 0
+        shown = capsys.readouterr().out
+        assert f'{json.dumps(NAME)}: {{"type": "stdio", "command": {json.dumps(launch_command()[0])}' in shown
+        assert [line[0] for line in shown.splitlines()] == [*"-+@-+"]
+        assert len(shown) < 3_000
+        assert run("claude-code") == 0
+        capsys.readouterr()
+
+
 def test_one_that_fails_does_not_keep_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     installed("cursor")
     installed("codex", "a = ")

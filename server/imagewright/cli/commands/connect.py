@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagewright.cli import put, put_error
-from imagewright.cli.connect import SYSTEMS, Surroundings, clients, edit, links, locate
+from imagewright.cli.connect import SYSTEMS, Surroundings, clients, difference, edit, links, locate
 from imagewright.cli.launching import launch_command
 from imagewright.cli.options import Command, completing, option, shared_words
 from imagewright.cli.output import console, table
@@ -24,7 +24,7 @@ from imagewright.errors import ImagewrightError, SettingsError
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import load_settings
-from imagewright.text import did_you_mean, listed
+from imagewright.text import clip, did_you_mean, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +39,10 @@ HIDDEN = "(not shown)"
 """In the place of a value that can be a key."""
 TEXT = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s\"',{}\[\]]+)")
 """A text in JSON, TOML or YAML: in either kind of quotes, or a bare word."""
+LONGEST_LINE = 1000
+"""Characters of a line that is shown as a whole; more than our entry takes."""
+NEAR = 60
+"""Characters that are shown on either side of a change in a longer one."""
 SHORTEST_KEY = 8
 """Characters of the shortest text that is hidden: no key is shorter, and many of the words between them are."""
 
@@ -191,7 +195,20 @@ def _show(client: Client, change: Change, wish: Wish) -> None:
         inner = found[found.lastindex or 0]
         return found[0].replace(inner, HIDDEN) if {inner, _unescaped(found[0])} & hidden else found[0]
 
-    put(TEXT.sub(covered, text))
+    put("".join(f"{line}\n" for line in _shortened(TEXT.sub(covered, text).splitlines())))
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """The lines of a difference; of long ones, as in a file of one line, only what is near the change."""
+    long = [at for at, line in enumerate(lines) if len(line) > LONGEST_LINE]
+    texts = [lines[at][1:] for at in long]
+    splices = difference(texts[0], texts[-1]) if texts else []
+    start = min((one.start for one in splices), default=0)
+    same_behind = min((len(texts[0]) - one.end for one in splices), default=0)
+    for at, text in zip(long, texts, strict=True):
+        piece = text[max(0, start - NEAR) : len(text) - max(0, same_behind - NEAR)]
+        lines[at] = f"{lines[at][0]}... {clip(piece, LONGEST_LINE)} ..."
+    return lines
 
 
 def _unescaped(text: str) -> str:

@@ -168,6 +168,21 @@ def apply(text: str, splices: Sequence[Splice]) -> str:
     return text
 
 
+def difference(old: str, new: str) -> list[Splice]:
+    """The one splice that makes the new text of the old one."""
+    start = _alike(old, new)
+    same = _alike(old[start:][::-1], new[start:][::-1])
+    return [Splice(start, len(old) - same, new[start : len(new) - same])] if old != new else []
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many equal characters both begin."""
+    return next(
+        (at for at, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs),
+        min(len(one), len(other)),
+    )
+
+
 def newline(text: str) -> str:
     """How the lines of a text end."""
     return "\r\n" if "\r\n" in text else "\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from imagewright.cli.connect import UNSAFE, Splice, newline
+from imagewright.cli.connect import UNSAFE, Splice, difference, newline
 from imagewright.cli.launching import install_words
 from imagewright.errors import SettingsError
 
@@ -66,7 +66,7 @@ def replace_toml(text: str, section: str, name: str, value: Mapping[str, Any]) -
             entry[key] = _item(one)
     if found is None:
         return _whole(text, document, name)
-    return _difference(text, text[:start] + tomlkit.dumps(document) + text[end:])
+    return difference(text, text[:start] + tomlkit.dumps(document) + text[end:])
 
 
 def remove_toml(text: str, section: str, name: str, *, emptied: bool) -> list[Splice]:
@@ -143,22 +143,7 @@ def _whole(text: str, document: Any, name: str) -> list[Splice]:
     before = iter(text.splitlines())
     if not all(line in before for line in new.splitlines() if name not in line):
         raise SettingsError(UNSAFE)
-    return _difference(text, new)
-
-
-def _difference(old: str, new: str) -> list[Splice]:
-    """The one splice that makes the new text of the old one."""
-    start = _alike(old, new)
-    same = _alike(old[start:][::-1], new[start:][::-1])
-    return [Splice(start, len(old) - same, new[start : len(new) - same])] if old != new else []
-
-
-def _alike(one: str, other: str) -> int:
-    """With how many equal characters both begin."""
-    return next(
-        (at for at, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs),
-        min(len(one), len(other)),
-    )
+    return difference(text, new)
 
 
 def parse_yaml(text: str) -> dict[str, Any]:
