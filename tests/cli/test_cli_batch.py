@@ -80,8 +80,10 @@ def test_each_picture_gets_a_call_and_a_result_of_its_name_and_a_second_run_make
     ]
     assert sorted(file.name for file in (folder / "out").iterdir()) == ["a.png", "b.png", "c d.png"]
     put_photos(folder, "e.png")
-    assert run("--json") == 0
-    second = rows(capsys.readouterr().out)
+    assert run("--json", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    second = rows(shown.out)
     assert [one["status"] for one in second] == ["made before"] * 3 + ["made"]
     assert [one["job"]["job_id"] for one in second[:3]] == [one["job"]["job_id"] for one in first]
     assert len(kie.tasks) == len(kie.charges) == 4

@@ -15,6 +15,7 @@ import pytest
 
 import imagewright
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
 from imagewright.catalog.schema import union
 from imagewright.cli.commands import COMMANDS, COMPLETE, SHELLS, root
 from imagewright.cli.main import main
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Spawn = Callable[..., subprocess.CompletedProcess[str]]
 
 SOURCE = Path(imagewright.__file__).parent
+MAKER = next(row.tool for row in catalog().values() if OperationName.GENERATE in row.operations)
 
 
 def tree(command: click.Command, *names: str, parent: click.Context | None = None) -> Iterator[click.Context]:
@@ -321,7 +323,7 @@ def test_a_reader_that_goes_away_is_no_error(child_environment: dict[str, str]) 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("words", [["tools"], ["--version"]])
+@pytest.mark.parametrize("words", [["tools"], ["--version"], ["run", MAKER, "a fox", "--quiet"]])
 def test_output_that_cannot_be_written_is_one_line_and_code_1(
     words: list[str], child_environment: dict[str, str]
 ) -> None:

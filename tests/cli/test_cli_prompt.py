@@ -92,6 +92,11 @@ def test_what_is_no_prompt_is_refused(
     assert not writer.is_alive()
 
 
+def test_an_empty_prompt_is_not_taken_for_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", MAKER, ""]) == 2
+    assert "--prompt: is required to generate; it was sent empty" in capsys.readouterr().err
+
+
 def test_a_pipe_that_stays_silent_keeps_nobody_waiting(pipe: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "PATIENCE", 0.05)
     with pytest.raises(Refusal, match="nothing came through the pipe"):

@@ -50,7 +50,7 @@ NAMED = 5
 """Pictures that are named where several have the same problem."""
 
 
-def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, form: str) -> int:
+def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, as_json: bool, quiet: bool) -> int:
     """Make one call for each picture that the words name; the exit code is that of `cli.progress`.
 
     Args:
@@ -58,7 +58,8 @@ def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, for
         words: files, folders, patterns, ids and URLs.
         dry: whether only to say what would be done.
         yes: whether the user has agreed to the price.
-        form: how to print what came of it: `json`, `quiet` for paths alone, or empty.
+        as_json: whether to print what came of it as JSON.
+        quiet: whether to print nothing else but paths and errors.
 
     Raises:
         Refusal: something is wrong with a call, or a budget has no room for all of them; nothing was begun.
@@ -66,22 +67,22 @@ def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, for
     _check_folder(wanted.into)
     inputs, notes = find_inputs(words, wanted.into)
     items = [Item(one, name) for one, name in zip(inputs, result_names(inputs), strict=True)]
-    budget, spent = _look(items, wanted, quiet=form == "quiet")
+    budget, spent = _look(items, wanted, quiet=quiet)
     _refuse_problems(items, wanted)
     estimates = [item.estimate for item in items if item.estimate is not None]
     check_together(estimates, budget, spent)
-    if form != "quiet":
+    if not quiet:
         put_error("".join(f"{line}\n" for line in (*notes, _plan(items, estimates))))
     if dry:
-        _print_items(items, wanted, form)
+        _print_items(items, wanted, as_json=as_json, quiet=quiet)
         return DONE
     needed = question(estimates, budget)
     if needed is not None and not yes and not agrees(needed):
         return FAILED
     began = time.monotonic()
-    _make(items, wanted, quiet=form == "quiet")
-    _print_items(items, wanted, form)
-    _print_end(items, time.monotonic() - began, quiet=form == "quiet")
+    _make(items, wanted, quiet=quiet)
+    _print_items(items, wanted, as_json=as_json, quiet=quiet)
+    _print_end(items, time.monotonic() - began, quiet=quiet)
     return _code(items)
 
 
@@ -278,12 +279,12 @@ async def _job_of(engine: Engine, item: Item, wanted: Wanted) -> Job:
     return await engine.revive(LOCAL, job.id) if job.record.state == "cancelled" else job
 
 
-def _print_items(items: Sequence[Item], wanted: Wanted, form: str) -> None:
+def _print_items(items: Sequence[Item], wanted: Wanted, *, as_json: bool, quiet: bool) -> None:
     """What came of each picture, or would."""
-    if form == "json":
+    if as_json:
         print_json([_data(item, wanted) for item in items])
         return
-    if form == "quiet":
+    if quiet:
         put("".join(f"{plain(str(path))}\n" for item in items for path in item.paths))
         return
     screen = console()

@@ -328,7 +328,7 @@ def _loose_prompt(row: Row, loose: Sequence[str], given: Mapping[str, Any]) -> s
     words = listed([repr(plain(word)) for word in loose])
     belong = f"{words} belong{'s' if len(loose) == 1 else ''} to no option"
     own = picture_argument(row)
-    if own and all(Path(word).exists() for word in loose):
+    if own and all(word and Path(word).exists() for word in loose):
         raise Refusal(Problem("", f"{belong}; pictures go behind {option_name(own)}, many behind --images with --into"))
     if PROMPT not in row.arguments():
         raise Refusal(Problem("", f"{belong}; {row.tool} takes no prompt, its picture goes behind {option_name(own)}"))

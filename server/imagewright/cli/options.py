@@ -180,7 +180,7 @@ def unwrapped(group: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, ImagewrightError | KeyboardInterrupt | BrokenPipeError) else group
+    return error if isinstance(error, ImagewrightError | KeyboardInterrupt | OSError) else group
 
 
 def as_typed(refusal: Refusal, ctx: click.Context) -> Refusal:

@@ -226,7 +226,7 @@ def print_json(value: Any) -> None:
 def print_list(jobs: Sequence[Job]) -> None:
     """The jobs as a table."""
     if not jobs:
-        hint('No job yet. Begin one with: imagewright run qwen "a red fox"')
+        hint(f"No job yet. Begin one with: {example()}")
         return
     screen = console()
     screen.print(Listing(HEADINGS, [_cells(job, short=screen.is_terminal) for job in jobs], short=True))
@@ -245,6 +245,14 @@ def hint(text: str) -> None:
     """Print what a person may want to do next; not among the records that another program reads."""
     screen = console(prose=True)
     (screen if screen.is_terminal else console(to_stderr=True)).print(text)
+
+
+def closing(text: str) -> None:
+    """Print where a list comes from, below it; not among the records that another program reads."""
+    screen = console()
+    (screen if screen.is_terminal else console(to_stderr=True)).print(
+        Text(f"\n{plain(text)}", style="dim"), soft_wrap=True
+    )
 
 
 def _cells(job: Job, *, short: bool) -> tuple[Text | str, ...]:

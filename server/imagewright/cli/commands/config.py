@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import tomlkit
-from rich.text import Text
 from tomlkit.exceptions import TOMLKitError
 
 from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, command_line, completing, option
-from imagewright.cli.output import console, print_json, table
+from imagewright.cli.output import closing, console, print_json, table
 from imagewright.cli.session import settings_now
 from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError, StorageError, why
@@ -119,7 +118,7 @@ def _show(*, every: bool, as_json: bool) -> int:
     else:
         screen.print("Nothing is set; everything has its default, which --all shows.")
     absent = "" if file.exists() else " (not there yet)"
-    screen.print(Text(f"\nConfiguration file: {file}{absent}", style="dim"), soft_wrap=True)
+    closing(f"Configuration file: {file}{absent}")
     return 0
 
 

@@ -17,7 +17,7 @@ from imagewright.cli import put, put_error
 from imagewright.cli.checks import Finding, broken, note, off, ok
 from imagewright.cli.commands.config import edit
 from imagewright.cli.options import Command, Group, completing, option
-from imagewright.cli.output import console, print_json, table
+from imagewright.cli.output import closing, console, print_json, table
 from imagewright.cli.session import settings_now
 from imagewright.engine.config import check_online, provider_states
 from imagewright.errors import SettingsError
@@ -247,7 +247,7 @@ def _list(*, as_json: bool) -> int:
     for sentence in (*reasons, *(one for entry in entries for one in entry["ignored"]), *strangers):
         screen.print(Text(plain(sentence), style="yellow"), soft_wrap=True)
     absent = "" if file.exists() else " (not there yet)"
-    screen.print(Text(f"\nKey file: {file}{absent}", style="dim"), soft_wrap=True)
+    closing(f"Key file: {file}{absent}")
     return 0
 
 

@@ -280,8 +280,8 @@ def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, An
         again=how["again"],
         skip=how["skip"],
     )
-    form = "json" if how["as_json"] else "quiet" if how["quiet"] else ""
-    return run_batch(wanted, many, dry=how["dry_run"], yes=how["yes"], form=form)
+    given_how = {"dry": how["dry_run"], "yes": how["yes"], "as_json": how["as_json"], "quiet": how["quiet"]}
+    return run_batch(wanted, many, **given_how)
 
 
 def _foresee(row: Row, given: dict[str, Any], how: Mapping[str, Any]) -> int:

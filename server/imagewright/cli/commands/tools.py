@@ -13,7 +13,7 @@ from rich.text import Text
 from imagewright.cli import put, put_error
 from imagewright.cli.commands.config import edit, table_in
 from imagewright.cli.options import Command, Group, command_line, completing, option
-from imagewright.cli.output import console, print_json, table
+from imagewright.cli.output import closing, console, print_json, table
 from imagewright.cli.session import offer_now, settings_now
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
@@ -65,9 +65,9 @@ def _list(*, as_json: bool) -> int:
     states = {True: Text("on", style="green"), False: Text("off", style="red")}
     screen, file = console(), settings.folders.config
     rows = [(name, states[on], plain(because)) for name, on, because in entries]
-    screen.print(table(("tool", "", "why"), rows, kept=("tool",)))
+    screen.print(table(("tool", "state", "why"), rows, kept=("tool",)))
     absent = "" if file.exists() else " (not there yet: everything has its default)"
-    screen.print(Text(f"\nConfiguration file: {file}{absent}", style="dim"), soft_wrap=True)
+    closing(f"Configuration file: {file}{absent}")
     return 0
 
 
