@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -320,6 +321,22 @@ def test_a_reader_that_goes_away_is_no_error(child_environment: dict[str, str]) 
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_second_ctrl_c_ends_the_process_without_a_traceback(spawn: Spawn) -> None:
+    code = """
+import os, signal
+from imagewright.cli import commands
+from imagewright.cli.main import main
+def interrupted(words):
+    os.kill(os.getpid(), signal.SIGINT)
+commands.run_command = interrupted
+assert main() == 130
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    done = spawn("-c", code)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -26,7 +26,7 @@ from imagewright.cli.progress import DONE, FAILED, SOME, STALLED, Board, exit_co
 from imagewright.cli.session import agrees, with_engine
 from imagewright.engine.budget import check_together, question, total
 from imagewright.engine.engine import job_data
-from imagewright.errors import BadKey, ImagewrightError, OutOfCredit, Problem, Refusal
+from imagewright.errors import BadKey, ImagewrightError, OutOfCredit, Problem, Refusal, StorageError
 from imagewright.storage.records import LOCAL
 from imagewright.text import counted, duration, listed, plain
 
@@ -44,8 +44,6 @@ LOOKED_AT_ONCE = 4
 """Pictures that are opened at the same time before anything is begun: each is in memory."""
 FATAL = frozenset({BadKey.category, OutOfCredit.category})
 """Errors that every further call would have too."""
-WRONG = 2
-"""The exit code where nothing could be begun."""
 NAMED = 5
 """Pictures that are named where several have the same problem."""
 
@@ -257,6 +255,7 @@ async def _one(engine: Engine, item: Item, wanted: Wanted, board: Board, turns: 
         board.stopped = board.stopped or any(one.argument in {"", SAVE_AS} for one in refusal.problems)
     except ImagewrightError as error:
         item.problems = [str(error)]
+        board.stopped = board.stopped or isinstance(error, StorageError)  # a full disk is full for all
     finally:
         turns.release()
     paths = f" {item.paths[0]}" if item.paths else ""
@@ -332,8 +331,10 @@ def _reasons(item: Item) -> Iterator[str]:
     if item.job is None or item.is_made:
         return
     if item.standing == PAID_BEFORE:
-        was = "was made" if item.job.pictures else f"may have been made and charged ({item.job.id})"
-        yield f"{was}, and the file is not there; --again makes and pays it anew"
+        was = "was made, and the file is not there"
+        if not item.job.pictures:
+            was = "may have been made and charged; look in the vendor's own history first"
+        yield f"{was}; --again makes and pays it anew"
     elif item.job.error is not None:
         yield str(item.job.error)
     elif not item.job.done:
@@ -341,9 +342,8 @@ def _reasons(item: Item) -> Iterator[str]:
 
 
 def _code(items: Sequence[Item]) -> int:
-    """The exit code: 0 if all are there, 5 if some are, 2 if nothing was begun, else what the jobs say."""
+    """The exit code: 0 if all are there, 5 if some are, else what the jobs say."""
     lacking = [item for item in items if not item.is_made and item.standing != SAME]
     if lacking and len(lacking) == sum(item.standing != SAME for item in items):
-        jobs = [item.job for item in lacking if item.job is not None]
-        return exit_code(jobs) or FAILED if jobs else WRONG
+        return exit_code(item.job for item in lacking if item.job is not None) or FAILED
     return SOME if lacking else DONE

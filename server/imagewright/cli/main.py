@@ -7,6 +7,7 @@ Commands that wait for jobs have two more, see `cli.progress`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the words name, by default those of the process; returns the exit code."""
     _replace_closed_streams()
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
+        code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
@@ -41,12 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str] | None) -> int:
     try:
         with ended_by_the_system():  # Ctrl-C while it loads needs no traceback
             from imagewright.cli.commands import run_command  # noqa: PLC0415 - inside the guard
-        return run_command(words)
+        return run_command(sys.argv[1:] if words is None else words)
     except KeyboardInterrupt:
+        if words is None:
+            # what is left to do is to end, and where a second Ctrl-C finds that need not be shown
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         return INTERRUPTED
     except ImagewrightError as error:
         return _explain(error)
