@@ -325,6 +325,7 @@ def test_messages_that_come_together_are_read_together_and_nonsense_ends_them(tm
     file = tmp_path / "pipe"
     sent: list[tuple[dict[str, object], bytes]] = [
         ({"id": 1, "what": "send"}, bytes(PIPE_BYTES * 3)),
+        ({"id": 1, "what": "send"}, b"x" * (PIPE_BYTES * 2 + 1)),
         ({"id": 1, "what": "go"}, b""),
         ({"id": 2, "what": "send"}, b"small"),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from imagewright.providers.common.fields import error_words, joined, mapping, mappings, text_in, whole
+from imagewright.providers.http.request import BASE64_STEP, Inline, json_body
 
 ODD: list[Any] = [None, True, 7, 1.5, "words", [], [1, "a", None], {}]
 
@@ -68,3 +71,25 @@ def test_the_first_field_with_words_is_quoted(body: dict[str, Any], words: str) 
 )
 def test_a_whole_number_may_be_written_as_a_text(value: Any, number: int | None) -> None:
     assert whole(value) == number
+
+
+def test_pictures_stand_in_a_body_as_base64_and_everything_else_as_it_is() -> None:
+    sizes = (0, 1, 2, 3, BASE64_STEP - 1, BASE64_STEP + 1)
+    pictures = [Inline(bytes(range(256)) * (size // 256) + bytes(size % 256), f"data:{size};base64,") for size in sizes]
+    value = {"prompt": 'a "kite" \\ \u2028 \U0001fa81 \0', "images": pictures, "more": [1.5, None, {"of": pictures[2]}]}
+    body = json_body(value)
+    assert json.loads(body) == json.loads(json.dumps(value, default=str))
+    assert "\U0001fa81".encode() in body
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_body({"seed": float("nan")})
+
+
+def test_making_a_body_takes_little_more_memory_than_it_has_bytes() -> None:
+    value = [Inline(bytes(BASE64_STEP)) for _ in range(10)]
+    tracemalloc.start()
+    try:
+        body = json_body(value)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) <= peak < len(body) * 1.3

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "golden"
 
 def written(content: Any) -> str:
     """The content of a golden file."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from imagewright.catalog.row import Argument, narrowed
 from imagewright.engine.plan import model_for
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle, Order, Prepared, UploadsInputs
+from imagewright.providers.http.request import json_body
 from tests.emulators.pictures import encode
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ ENGINE_ARGUMENTS = ("variants", "save_as")
 PICTURES = ("image", "images", "mask")
 AUTO = "auto"
 MOST_POLLS = 20
+
+
+def as_sent(body: Any) -> Any:
+    """The JSON body of a request, as its vendor reads it."""
+    return json.loads(json_body(body))
 
 
 @cache

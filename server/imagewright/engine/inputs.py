@@ -72,9 +72,9 @@ READING_COPIES = 2
 """How often a picture is in memory while a call is read: as it came, and as it is prepared for the vendor."""
 UPLOAD_COPIES = 2
 """How often at most while it is uploaded: as it is, and in the request."""
-INLINE_COPIES = 4
-"""How often at most while it is sent inside the request: as it is, in base64, and in the request before and after it is
-put together."""
+INLINE_COPIES = 3
+"""How often at most while it is sent inside the request: as it is, and in the request, in base64 a third larger, until
+the courier has that."""
 LARGE_CALL = 50_000_000
 """Bytes of the pictures of a call above which it holds a few at a time: each goes to the spool once it was looked at,
 and comes back when it is prepared. The others are spared the disk."""

@@ -1,9 +1,7 @@
 """Fetch a file from an address that may lead anywhere: a caller's picture URL, or a vendor's result link.
 
 Redirects are followed by hand and each address is checked when it is connected to: only public ones are fetched from,
-also where an IPv6 address carries an IPv4 one. The connections for all other requests are here too.
-
-Imports httpx, so it is imported with the first request.
+also where an IPv6 address carries an IPv4 one. The connections for all other requests are here too. Imports httpx.
 """
 
 from __future__ import annotations
@@ -51,6 +49,7 @@ MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0  # a connection that brings nothing for this long is given up
 IDLE_SECONDS = 15.0
+BLOCK = 1_000_000  # bytes of a request that are given to a connection at once
 """An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
 dropped is one whose outcome is unknown."""
 MOST_IDLE = 32  # idle connections that a pool keeps
@@ -164,6 +163,17 @@ class Pool:
         """Close those that are idle, and each of the others once its answer is closed."""
         self._most_idle = 0
         await self._tidy()
+
+
+@dataclass(slots=True, eq=False)
+class Body(httpx.AsyncByteStream):
+    """The body of a request, in blocks: the event loop copies what the connection does not take at once."""
+
+    whole: bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for begin in range(0, len(self.whole), BLOCK):
+            yield self.whole[begin : begin + BLOCK]
 
 
 @dataclass(slots=True, eq=False)

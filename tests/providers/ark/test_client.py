@@ -16,7 +16,7 @@ from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.field_tables import plain_client
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import full_order, picture
+from tests.support.provider_runs import as_sent, full_order, picture
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _edit(emulator: ArkEmulator) -> None:
         answer = client.images.generate(
             model=NEWER,
             prompt="join them",
-            image=[data_uri(picture()), data_uri(picture(shade=9))],
+            image=[str(data_uri(picture())), str(data_uri(picture(shade=9)))],
             size="2K",
             output_format="png",
             response_format="url",
@@ -88,7 +88,7 @@ def _edit(emulator: ArkEmulator) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
 def test_the_makers_client_sends_the_same_bodies(route: ArkRoute, emulator: ArkEmulator) -> None:
-    body = route.body(full_order(route))
+    body = as_sent(route.body(full_order(route)))
     given: dict[str, Any] = dict(body)
     # the client is older than this field
     more = {name: given.pop(name) for name in ("background",) if name in given}
@@ -106,7 +106,7 @@ async def test_a_copy_with_one_field_renamed_refuses_us(route: ArkRoute, http: H
     order = full_order(route)
     with Renamed() as emulator:
         provider = wired("ark", emulator, http)
-        fields = route.body(order)
+        fields = as_sent(route.body(order))
         for field in fields:
             emulator.field = (field, f"{field}_2")
             with pytest.raises((RequestRejected, ModelUnavailable)):

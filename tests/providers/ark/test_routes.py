@@ -18,7 +18,7 @@ from imagewright.providers.ark.routes import ALIKE, ENDS, MOST_TOGETHER, ROUTES,
 from imagewright.providers.base import Prepared, ProviderConfig
 from imagewright.providers.http.client import HttpClient
 from tests.emulators.ark_models import MODELS, SERVED_IN_CHINA, fields_of, in_china, size_of
-from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, plain_order
+from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, as_sent, effective, plain_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,8 @@ def _name(route: ArkRoute) -> str:
 def _problems(order: Order) -> list[str]:
     assert isinstance(order.route, ArkRoute)
     known = fields_of(MODELS[order.route.model])
-    return [f"{name}: {why}" for name, value in order.route.body(order).items() if (why := known[name](value))]
+    body = as_sent(order.route.body(order))
+    return [f"{name}: {why}" for name, value in body.items() if (why := known[name](value))]
 
 
 def _routes(table: dict[str, Any], base: str = "") -> list[ArkRoute]:

@@ -18,7 +18,7 @@ from tests.emulators.renamed import Renaming
 from tests.providers.dashscope.cases import sized
 from tests.support.field_tables import plain_client
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import full_order, picture
+from tests.support.provider_runs import as_sent, full_order, picture
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _ask(emulator: DashScopeEmulator, content: list[dict[str, str]], model: str 
 
 
 def _edit(emulator: DashScopeEmulator) -> None:
-    content = [{"image": data_uri(picture(480, 400, shade))} for shade in (1, 2)]
+    content = [{"image": str(data_uri(picture(480, 400, shade)))} for shade in (1, 2)]
     answer = _ask(emulator, [*content, {"text": "join"}], n=2, size="1024*768", seed=7, watermark=True)
     (choice,) = _whole(answer).choices
     assert choice.finish_reason == "stop"
@@ -88,7 +88,7 @@ def test_the_makers_client_completes_an_edit_of_several_pictures(emulator: DashS
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
 def test_the_makers_client_sends_the_same_bodies(route: DashScopeRoute, emulator: DashScopeEmulator) -> None:
-    body = route.body(sized(full_order(route)))
+    body = as_sent(route.body(sized(full_order(route))))
     (message,) = body["input"]["messages"]
     answer = _ask(emulator, message["content"], body["model"], **body["parameters"])
     assert len(_whole(answer).choices[0].message.content) == route.counts[-1]
@@ -102,7 +102,7 @@ async def test_a_copy_with_one_field_renamed_refuses_us(route: DashScopeRoute, h
     order = sized(full_order(route))
     with Renamed() as emulator:
         provider = wired("dashscope", emulator, http)
-        body = route.body(order)
+        body = as_sent(route.body(order))
         fields = [*body, *body["input"], *body["parameters"]]
         for field in fields:
             emulator.field = (field, f"{field}_2")

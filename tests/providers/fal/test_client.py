@@ -79,8 +79,8 @@ def test_the_official_client_is_served_with_our_bodies(
 ) -> None:
     small = {"resolution": sizes[0]} if (sizes := effective(route).get("resolution", Limits()).values) else {}
     order = masked_order(route) if route.pictures.mask else plain_order(route, **small)
-    mask = "" if order.mask is None else data_uri(order.mask)
-    body = route.inputs(order, [data_uri(one) for one in order.images], mask)
+    mask = "" if order.mask is None else str(data_uri(order.mask))
+    body = route.inputs(order, [str(data_uri(one)) for one in order.images], mask)
     emulator.seconds = 0
     result = _client(emulator, monkeypatch).subscribe(order.model, body, interval=QUICK)
     assert len(result.get("images", [result.get("image")])) == order.count

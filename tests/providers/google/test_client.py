@@ -13,7 +13,7 @@ from tests.emulators.messages import Answer
 from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import full_order, picture
+from tests.support.provider_runs import as_sent, full_order, picture
 
 if TYPE_CHECKING:
     from google import genai
@@ -76,7 +76,7 @@ def test_the_makers_client_completes_an_edit_of_several_pictures(emulator: Googl
 def test_the_makers_client_takes_the_bodies_of_every_route(route: GoogleRoute, emulator: GoogleEmulator) -> None:
     """Its types refuse a field that they do not have, and so does the emulator."""
     order = full_order(route)
-    body = route.body(order)
+    body = as_sent(route.body(order))
     config = types.GenerateContentConfig.model_validate(body["generationConfig"])
     contents = [types.Content.model_validate(one) for one in body["contents"]]
     with _client(emulator) as client:

@@ -14,9 +14,10 @@ from PIL import Image
 from imagewright.engine.plan import estimate
 from imagewright.errors import GenerationFailed, ProviderError, RequestRejected, UnknownOutcome
 from imagewright.providers.base import Finished, Prepared, ProviderConfig
-from imagewright.providers.google.provider import Google, written
+from imagewright.providers.google.provider import Google
 from imagewright.providers.google.replies import read_content
 from imagewright.providers.google.routes import ROUTES, GoogleRoute
+from imagewright.providers.http.request import json_body
 from tests.emulators.google import GoogleEmulator, error
 from tests.emulators.google_models import MODELS, TIMES
 from tests.emulators.renamed import Renaming
@@ -217,8 +218,8 @@ async def test_the_newer_version_of_the_interface_can_be_set(emulator: GoogleEmu
 
 def test_a_body_is_written_as_json_whatever_it_holds() -> None:
     body = PLAIN.body(plain_order(PLAIN, prompt='a "kite" \\ ünïcode \u2028 \U0001fa81'))
-    assert json.loads(written(body)) == body
-    assert "ünïcode".encode() in written(body)
+    assert json.loads(json_body(body)) == body
+    assert "ünïcode".encode() in json_body(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"error": "text"}'])

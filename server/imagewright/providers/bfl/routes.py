@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, OperationName
 from imagewright.providers.base import Price, Route
+from imagewright.providers.http.request import Inline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,5 +51,5 @@ def body(order: Order) -> dict[str, Any]:
     given = order.arguments
     fields = {name: given[name] for name in FIELDS if name in given and given[name] != AUTO}
     if order.images:
-        fields[IMAGE_FIELD] = base64.b64encode(order.images[0].data).decode("ascii")
+        fields[IMAGE_FIELD] = Inline(order.images[0].data)
     return fields

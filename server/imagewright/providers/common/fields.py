@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
-from imagewright.providers.base import Output, Route
+from imagewright.providers.base import Order, Output, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imagewright.catalog.row import Scalar
-    from imagewright.providers.base import Order
+    from imagewright.providers.http.request import Inline
 
 F = TypeVar("F", bound="FieldsRoute")
 
@@ -209,8 +209,8 @@ class FieldsRoute(Route):
     mask_note: str = ""
     """What a caller with a mask should know; may be empty."""
 
-    def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
-        """The model's input; `pictures` and `mask` are addresses or data URIs, and an empty mask stands for none."""
+    def inputs(self, order: Order, pictures: Sequence[str | Inline] = (), mask: str = "") -> dict[str, Any]:
+        """The model's input; `pictures` and `mask` are addresses or data URIs, an empty mask stands for none."""
         values = {**order.arguments, COUNT: order.count}
         if self.makes_sets and order.count > 1:  # the model makes "up to" the number, so the prompt names it too
             longer, most = values["prompt"] + SET_OF.format(order.count), self.takes["prompt"].max_length

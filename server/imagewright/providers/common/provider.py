@@ -7,7 +7,6 @@ digest of its input is kept too: neither the prompt nor a picture has to be writ
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import logging
@@ -23,7 +22,7 @@ import anyio.to_thread
 from imagewright.errors import ProviderError, TaskEnded, UnknownOutcome
 from imagewright.providers.base import Finished, GetsReady, Handle, PollPolicy, Route
 from imagewright.providers.http.client import Account
-from imagewright.providers.http.request import FilePart, Purpose, Request
+from imagewright.providers.http.request import FilePart, Inline, Purpose, Request
 from imagewright.storage.paths.files import write_file
 from imagewright.storage.records import Pace
 from imagewright.text import LONGEST_LINK, SEAL
@@ -203,7 +202,7 @@ async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared
     if not pictures:
         return order
     if sum(len(picture.data) for picture in pictures) <= inline_bytes:
-        links = await anyio.to_thread.run_sync(lambda: [data_uri(picture) for picture in pictures])
+        links = await anyio.to_thread.run_sync(lambda: [str(data_uri(picture)) for picture in pictures])
     else:
         links = await _uploaded(pictures, upload)
     return replace(order, links=tuple(links))
@@ -256,9 +255,9 @@ def extension_of(picture: Prepared) -> str:
     return "jpg" if picture.format == "jpeg" else picture.format
 
 
-def data_uri(picture: Prepared) -> str:
+def data_uri(picture: Prepared) -> Inline:
     """The picture inside an address."""
-    return f"data:{mime_of(picture)};base64,{base64.b64encode(picture.data).decode('ascii')}"
+    return Inline(picture.data, f"data:{mime_of(picture)};base64,")
 
 
 def file_part(label: str, stem: str, picture: Prepared) -> FilePart:

@@ -6,8 +6,7 @@ The key goes into a header, never into the address.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
@@ -53,18 +52,12 @@ class Google(SynchronousProvider):
         return Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/models/{model}:generateContent",
-            headers={"Content-Type": "application/json"},
-            content=written(route.body(order)),
+            json=route.body(order),
             read=read_content,
             limits=read_limits,
             seconds=self.seconds,
             max_bytes=ANSWER_BYTES,
         )
-
-
-def written(body: dict[str, Any]) -> bytes:
-    """The body as JSON, written value by value, so that no single step of it holds up other threads for long."""
-    return b"".join(piece.encode("utf-8") for piece in json.JSONEncoder(ensure_ascii=False).iterencode(body))
 
 
 PROVIDER: type[Provider] = Google

@@ -6,7 +6,6 @@ July 2026 that 2.5 makes PNG and the later models JPEG. So a call may ask for ei
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected
 from imagewright.providers.base import Price, Route
 from imagewright.providers.common.provider import mime_of
+from imagewright.providers.http.request import Inline
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -48,10 +48,8 @@ class GoogleRoute(Route):
 
     def body(self, order: Order) -> dict[str, Any]:
         """The JSON body of a call, pictures included."""
-        parts: list[dict[str, Any]] = [{"text": order.arguments["prompt"]}]
-        for picture in order.images:
-            data = base64.b64encode(picture.data).decode("ascii")
-            parts.append({"inlineData": {"mimeType": mime_of(picture), "data": data}})
+        pictures = [{"mimeType": mime_of(picture), "data": Inline(picture.data)} for picture in order.images]
+        parts = [{"text": order.arguments["prompt"]}, *({"inlineData": picture} for picture in pictures)]
         config: dict[str, Any] = {"responseModalities": ["TEXT", "IMAGE"]}
         image = self._image(order)
         return {

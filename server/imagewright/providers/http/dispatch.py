@@ -20,7 +20,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
-from io import BufferedWriter
+from io import BufferedWriter, BytesIO
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -106,20 +106,30 @@ def read_frames(pipe: FileIO) -> Iterator[list[Frame]]:
     Raises:
         ValueError: what comes is none: something else prints there.
     """
-    buffer = bytearray()
-    while block := pipe.read(PIPE_BYTES):
-        buffer += block
+    buffer, large, missing = bytearray(), BytesIO(), 0
+    head: dict[str, Any] = {}
+    while block := pipe.read(min(missing, PIPE_BYTES) or PIPE_BYTES):
         frames, begin = list[Frame](), 0
+        if missing:
+            missing -= large.write(block)
+            if not missing:
+                frames.append((head, large.getvalue()))
+                large = BytesIO()
+        else:
+            buffer += block
         while len(buffer) >= (text := begin + _LENGTHS.size):
             head_bytes, body_bytes = _LENGTHS.unpack_from(buffer, begin)
             if head_bytes > HEAD_BYTES:
                 yield frames
                 raise ValueError("what stands there is no message")
-            body = text + head_bytes
-            if len(buffer) < (end := body + body_bytes):
+            if len(buffer) < (body := text + head_bytes):
                 break
-            frames.append((json.loads(buffer[text:body]), bytes(memoryview(buffer)[body:end])))
-            begin = end
+            head, end = json.loads(buffer[text:body]), body + body_bytes
+            if (missing := max(0, end - len(buffer))) > 0:
+                large.write(memoryview(buffer)[body:])  # what a body is gathered in is not copied when it is whole
+            else:
+                frames.append((head, bytes(memoryview(buffer)[body:end])))
+            begin = min(end, len(buffer))
         del buffer[:begin]
         if frames:
             yield frames

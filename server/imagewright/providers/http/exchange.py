@@ -16,18 +16,12 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
-from imagewright.net import (
-    FetchError,
-    NotFoundError,
-    NotPublicError,
-    codings_of,
-    look_up,
-    usual_authorities,
-)
+from imagewright.net import FetchError, NotFoundError, NotPublicError, codings_of, look_up, usual_authorities
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MOST_IDLE,
+    Body,
     Pieces,
     Place,
     Pool,
@@ -37,7 +31,7 @@ from imagewright.net.fetch import (
     read_blocks,
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
-from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of
+from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of, json_body
 from imagewright.storage.blobs import Batches
 from imagewright.storage.paths.files import open_file, remove_file, rename_file
 from imagewright.text import clip
@@ -253,13 +247,14 @@ def _build(request: Request[Any], headers: Mapping[str, str], watch: _Watch) -> 
     built = httpx.Request(
         request.method,
         url,
-        headers=_with_usual(headers),
-        json=request.json,
+        headers=_with_usual(headers if request.json is None else {"Content-Type": "application/json", **headers}),
         data=dict(request.fields) or None,
         files=[(part.label, (part.name, part.data, part.mime)) for part in request.files] or None,
-        content=request.content,
+        content=request.content if request.json is None else json_body(request.json),
         extensions={"timeout": WAITS} if watch.sending else {"timeout": WAITS, "trace": watch},
     )
+    if isinstance(built.stream, httpx.ByteStream) and len(built.content) > BLOCK:
+        built.stream = Body(built.content)
     if url.userinfo:  # of a gateway's address
         next(httpx.BasicAuth(url.username, url.password).auth_flow(built))
     return built

@@ -1,15 +1,19 @@
 """What vendor files give to the HTTP client and get back, and how the body of an answer is unpacked.
 
-Nothing here sends anything. A body may be packed with one coding at most, and is unpacked in steps: a few thousand
-bytes can unpack to gigabytes, so the reader checks its limit after each step.
+Nothing here sends anything. A picture inside a request is put into base64 only while its body is made: else a hundred
+megabytes would be in memory five times. The body of an answer may be packed with one coding at most, and is unpacked in
+steps: a few thousand bytes can unpack to gigabytes, so the reader checks its limit after each step.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import zlib
+from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from imagewright.text import clip, is_whole
@@ -41,6 +45,8 @@ MOST_VALUES = 300_000
 
 STEP = 1_000_000
 """Bytes that are unpacked in one step at most: about 4 ms of work."""
+BASE64_STEP = 3_000_000
+"""Bytes that are put into base64 in one step; a multiple of three, as each three bytes make four characters."""
 _DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
 _CHECK = 31  # its first two bytes, read as one number, are a multiple of this
 _HEAD = 2
@@ -69,6 +75,43 @@ class FilePart:
     mime: str
     data: bytes = field(repr=False)
     """The whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A picture inside the JSON of a request, as a string of base64."""
+
+    data: bytes = field(repr=False)
+    """The whole file."""
+    before: str = ""
+    """What stands before the base64 in the string."""
+
+    def __str__(self) -> str:
+        return self.before + b64encode(self.data).decode("ascii")
+
+
+def json_body(value: Any) -> bytes:
+    """JSON with pictures inside. Blocks for as long as encoding them takes.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    pictures: list[Inline] = []
+    mark = os.urandom(16).hex()  # nobody can guess it, so it stands nowhere else
+
+    def taken(one: Inline) -> str:
+        pictures.append(one)
+        return one.before + mark
+
+    text = json.dumps(value, default=taken, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    body = BytesIO()  # `getvalue` makes no copy, and neither does growing
+    for place, piece in enumerate(text.split(mark)):
+        if place:
+            data = memoryview(pictures[place - 1].data)
+            for begin in range(0, len(data), BASE64_STEP):
+                body.write(b64encode(data[begin : begin + BASE64_STEP]))
+        body.write(piece.encode())
+    return body.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +145,7 @@ class Request(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers besides the account's own."""
     json: Any = None
-    """Body as JSON; None for none."""
+    """Body as JSON, pictures as `Inline`; None for none."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Fields of a multipart form, sent with `files`."""
     files: tuple[FilePart, ...] = ()

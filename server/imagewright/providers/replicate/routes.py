@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagewright.providers.base import Order
+    from imagewright.providers.http.request import Inline
 
 NAME = "replicate"
 CHECKED = "2026-11-26"
@@ -84,7 +85,7 @@ class ReplicateRoute(FieldsRoute):
     shapes: tuple[str, ...] = ()
     """For a model that has no word for the first picture's shape: the ratios of which the nearest is asked for."""
 
-    def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
+    def inputs(self, order: Order, pictures: Sequence[str | Inline] = (), mask: str = "") -> dict[str, Any]:
         """The model's input, with a ratio for `auto` where the model needs one."""
         if self.shapes and order.arguments["aspect_ratio"] == AUTO:
             nearest = nearest_ratio(order.images[0].width, order.images[0].height, self.shapes)
