@@ -78,6 +78,7 @@ async def test_what_was_sealed_with_an_earlier_key_is_not_asked_about_and_the_va
     with pytest.raises(BadKey, match="only be asked about with the key that was set in VENDOR_API_KEY") as refusal:
         await client.send(account, request)
     assert refusal.value.charged is None
+    assert str(refusal.value).startswith("vendor was not asked: 'this task can only")
     with pytest.raises(VendorUnavailable):  # nobody listens there
         await client.send(replace(account, key=KEYS["kie"]), request)
     await client.aclose()

@@ -60,8 +60,6 @@ BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
 LIMIT_HEADERS = "x-ratelimit-limit-"
 """What the headers begin with that `read_limits` reads."""
-OTHER_KEY = "this task can only be asked about with the key that was set in {} when it began; put that one back"
-"""Where the vendor's id of a task holds a key: it is sealed with it, see `redact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +285,9 @@ class HttpClient:
         connections = await self._open()
         if SEAL in f"{request.url} {request.query}":
             request = _redact().opened_request(request, account.key)
-            if _redact().SEALED.search(f"{request.url} {request.query}"):  # only with the key that was set then
-                raise BadKey(account.provider, OTHER_KEY.format(account.key_source or "its variable"), charged=None)
+            if _redact().SEALED.search(f"{request.url} {request.query}"):
+                why = _redact().OTHER_KEY.format(account.key_source or "its variable")
+                raise _redact().SealedError(account.provider, why, charged=None)
         dispatch = self._dispatch
         if dispatch is None or sending is None or sending.folder is None or not request.with_key:
             reply = await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))

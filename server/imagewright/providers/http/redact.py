@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from imagewright.errors import BadKey
 from imagewright.providers.http.request import AT_ONCE
 from imagewright.text import (
     HIDDEN,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.request import Reply, Request
 
+OTHER_KEY = "this task can only be asked about with the key that was set in {} when it began; put that one back"
 PIECE = 100
 """Characters below which a text of a list may be one piece of a key that the whole list makes up."""
 SHORTEST = 4
@@ -70,6 +72,12 @@ BASES = (16, 16, 10, 16, 16, 8)
 """In which base the number of each group of `ESCAPED` is written."""
 MASK = re.compile(r"(?:[*•…]+|\.{2,}|[xX]{3,})[\w-]{0,40}")
 """A mask, with what it leaves to be seen behind it."""
+
+
+class SealedError(BadKey):
+    """The vendor's id of a task is sealed with another key than the one that is set now."""
+
+    meaning = "was not asked"
 
 
 def without_key(text: str, key: str) -> str:
