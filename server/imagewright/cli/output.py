@@ -241,10 +241,10 @@ def example() -> str:
     return f'imagewright run {first.tool} "a red fox"'
 
 
-def hint(text: str) -> None:
-    """Print what a person may want to do next; not among the records that another program reads."""
+def hint(text: str, style: str = "") -> None:
+    """Print what a person may want to know or do next; not among the records that another program reads."""
     screen = console(prose=True)
-    (screen if screen.is_terminal else console(to_stderr=True)).print(text)
+    (screen if screen.is_terminal else console(to_stderr=True)).print(Text(plain(text), style=style))
 
 
 def closing(text: str) -> None:

@@ -14,7 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, command_line, completing, option
-from imagewright.cli.output import closing, console, print_json, table
+from imagewright.cli.output import closing, console, hint, print_json, table
 from imagewright.cli.session import settings_now
 from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError, StorageError, why
@@ -111,12 +111,12 @@ def _show(*, every: bool, as_json: bool) -> int:
     if as_json:
         print_json([_data(one) for one in found])
         return 0
-    screen, file = console(), _file()
+    file = _file()
     if found:
         rows = [(one.name, plain(one.value), plain(_origin(one))) for one in found]
-        screen.print(table(("setting", "value", "from"), rows, kept=("setting",)))
+        console().print(table(("setting", "value", "from"), rows, kept=("setting",)))
     else:
-        screen.print("Nothing is set; everything has its default, which --all shows.")
+        hint("Nothing is set; everything has its default, which --all shows.")
     absent = "" if file.exists() else " (not there yet)"
     closing(f"Configuration file: {file}{absent}")
     return 0

@@ -17,7 +17,7 @@ from imagewright.cli import put, put_error
 from imagewright.cli.checks import Finding, broken, note, off, ok
 from imagewright.cli.commands.config import edit
 from imagewright.cli.options import Command, Group, completing, option
-from imagewright.cli.output import closing, console, print_json, table
+from imagewright.cli.output import closing, console, hint, print_json, table
 from imagewright.cli.session import settings_now
 from imagewright.engine.config import check_online, provider_states
 from imagewright.errors import SettingsError
@@ -240,12 +240,12 @@ def _list(*, as_json: bool) -> int:
     if as_json:
         print_json({"keys": entries, "ignored": strangers, "file": str(settings.folders.keys)})
         return 0
-    screen, file = console(), settings.folders.keys
-    screen.print(table(("provider", "key", "from", "in use"), map(_row, entries), kept=("provider", "key")))
+    file = settings.folders.keys
+    console().print(table(("provider", "key", "from", "in use"), map(_row, entries), kept=("provider", "key")))
     unused = (one for one in entries if one["found"] and not one["in_use"])
     reasons = [f"{one['provider']}: its key is not in use, {one['because']}" for one in unused]
     for sentence in (*reasons, *(one for entry in entries for one in entry["ignored"]), *strangers):
-        screen.print(Text(plain(sentence), style="yellow"), soft_wrap=True)
+        hint(sentence, "yellow")
     absent = "" if file.exists() else " (not there yet)"
     closing(f"Key file: {file}{absent}")
     return 0
