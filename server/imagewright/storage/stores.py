@@ -142,7 +142,7 @@ class DeferredJobs:
                 self._library.listed([one.id for one in pictures])
 
         await self._now_or_later(job_id, write)
-        if end is not None:
+        if end is not None and log.isEnabledFor(logging.INFO):
             reason = f" ({error['kind']})" if (error := end[1].get("error")) else ""
             cost = cost_in_words(end[1]["cost_usd"], end[1]["cost_basis"])
             log.info("job %s has ended: %s%s, %s", job_id, end[0], reason, cost)

@@ -320,18 +320,20 @@ class HttpClient:
         seconds: float,
         sending: Sending | None,
     ) -> T | _Failed:
-        address = without_login(request.url)  # a vendor's own link can hold a signature
         began = time.monotonic()
         try:
             reply = await self._exchange(account, request, headers, seconds, sending)
         except Broken as broken:
             if broken.unsent:
                 raise NotSent(account.provider, broken.why, charged=False) from broken
-            log.info("%s %s %s: no answer", account.provider, request.method, address)
+            # without what a vendor's own link holds besides, such as a signature
+            log.info("%s %s %s: no answer", account.provider, request.method, without_login(request.url))
             failure = cleaned(unanswered(account.provider, broken, request.purpose), account.key, account.key_source)
             return _Failed(failure, None, broken.reached)
         elapsed = time.monotonic() - began
-        log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
+        if log.isEnabledFor(logging.DEBUG):
+            address = without_login(request.url)
+            log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
         reading = partial(_read, account, request, reply)
         read = await anyio.to_thread.run_sync(reading) if len(reply.body) > AT_ONCE else reading()
         if sending is not None:
