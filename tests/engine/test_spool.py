@@ -111,13 +111,22 @@ async def test_what_an_older_release_did_not_write_down_gets_its_default(tmp_pat
     assert left_out
 
 
-async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
-    spool = spool_of(tmp_path)
-    inputs = await spool.keep_inputs(JOB, order(1, mask=False))
-    await spool.clear(JOB, whole=True)
-    empty = without_pictures(order(1, mask=False))
-    with pytest.raises(StorageError, match="input-0 has been deleted or moved"):
-        async with spool.with_pictures(empty, inputs, 1, anyio.lowlevel.checkpoint):
+@pytest.mark.parametrize("place", ["image", "mask"])
+@pytest.mark.parametrize(
+    ("left", "words"), [(None, "has been deleted or moved"), (0, "has 0 bytes instead of 9"), (5, "has 5 bytes")]
+)
+async def test_an_input_that_is_gone_or_cut_off_is_named_and_not_sent(
+    tmp_path: Path, left: int | None, words: str, place: str
+) -> None:
+    spool, whole = spool_of(tmp_path), order(1, mask=True)
+    inputs = await spool.keep_inputs(JOB, whole)
+    file = tmp_path / {"image": inputs["images"][0], "mask": inputs["mask"]}[place]["file"]
+    if left is None:
+        file.unlink()
+    else:
+        os.truncate(file, left)
+    with pytest.raises(StorageError, match=words):
+        async with spool.with_pictures(without_pictures(whole), inputs, 1, anyio.lowlevel.checkpoint):
             pytest.fail("it cannot be read")
     assert INPUTS.taken == 0
 

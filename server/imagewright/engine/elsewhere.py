@@ -195,7 +195,7 @@ class Spool(SpoolWriter):
             waits: is awaited while there is no memory for them; what it raises ends the wait.
 
         Raises:
-            StorageError: one is gone.
+            StorageError: one is gone or cut off.
         """
         async with INPUTS.share(copies * await self._size_of(inputs), waits):
             whole = [await self._whole(order, inputs)]
@@ -204,10 +204,10 @@ class Spool(SpoolWriter):
 
     async def _whole(self, order: Order, inputs: Mapping[str, Any]) -> Order:
         images = [
-            replace(one, data=await self.read_input(data["file"]))
+            replace(one, data=await self.read_input(data))
             for one, data in zip(order.images, inputs["images"], strict=True)
         ]
-        mask = None if order.mask is None else replace(order.mask, data=await self.read_input(inputs["mask"]["file"]))
+        mask = None if order.mask is None else replace(order.mask, data=await self.read_input(inputs["mask"]))
         return replace(order, images=tuple(images), mask=mask)
 
     async def _size_of(self, inputs: Mapping[str, Any]) -> int:
@@ -219,13 +219,16 @@ class Spool(SpoolWriter):
         ]
         return sum(sizes)
 
-    async def read_input(self, key: str) -> bytes:
-        """A picture that lies in the spool.
+    async def read_input(self, kept: Mapping[str, Any]) -> bytes:
+        """A picture that `keep_inputs` wrote down.
 
         Raises:
-            StorageError: it is gone.
+            StorageError: it is gone, or cut off: it was not forced to the disk, and the power may have failed.
         """
-        return await self._blobs.read(key)
+        data = await self._blobs.read(kept["file"])
+        if len(data) != (wanted := kept.get("bytes", len(data))):  # an older release noted no size
+            raise StorageError(f"{kept['file']} has {len(data)} bytes instead of {wanted}: it was damaged.")
+        return data
 
     async def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
         """Write down an answer that came with the results, beside their files: the vendor cannot be asked for it again.
