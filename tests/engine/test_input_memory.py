@@ -12,6 +12,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import PICTURE_KINDS
+from imagewright.engine import sending
 from imagewright.engine.inputs import (
     INPUT_ROOM,
     INPUTS,
@@ -25,18 +26,20 @@ from imagewright.engine.inputs import (
 )
 from imagewright.engine.job import Job
 from imagewright.engine.pictures import Source
-from imagewright.errors import OutOfCredit, Refusal
+from imagewright.errors import OutOfCredit, Refusal, StorageError
 from imagewright.imaging import limiter
 from imagewright.imaging.files import PictureFacts
-from imagewright.providers.base import Order, Prepared
+from imagewright.providers.base import Finished, Handle, Order, Output, Prepared
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import PICTURES
 from tests.support.engine_bench import PICTURE, Bench, Vendor, folder_of, left_of, open_bench, plan_for, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imagewright.engine.plan import Plan
+    from imagewright.providers.base import Sending
 
 pytestmark = pytest.mark.anyio
 SIZE = 1_000_000
@@ -75,6 +78,29 @@ class Uploads(Vendor):
     async def upload_inputs(self, order: Order) -> Order:
         self.uploaded += [len(picture.data) for picture in order.images]
         return replace(order, links=("https://vendor.example/1",) * len(order.images))
+
+
+class OnFullDisk(Vendor):
+    """A vendor whose answer comes to a disk that does not give it for so many tries."""
+
+    def __init__(self, tries: int) -> None:
+        super().__init__(at_once=True)
+        self.tries = tries
+        self.heard: Callable[[], None] = lambda: None
+        """Is called at each try."""
+
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+        assert sending is not None
+        if not sending.again:
+            await sending.begin()
+            self.orders.append(order)
+            sending.gone = True
+        elif self.tries:
+            self.tries -= 1
+            self.heard()
+        else:
+            return Finished((Output(data=PICTURE),))
+        raise StorageError("the disk is full")
 
 
 @pytest.mark.parametrize("uploads", [False, True])
@@ -127,6 +153,15 @@ async def test_another_provider_gets_what_the_caller_gave(home: Path, *, is_gone
     assert job.record.state == ("failed" if is_gone else "completed")
     assert any("Another provider was not asked instead" in note for note in job.record.notes) is is_gone
     assert [picture.data for order in second.orders for picture in order.images] == ([] if is_gone else [PICTURE] * 2)
+
+
+async def test_no_memory_is_held_while_an_answer_cannot_be_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "UNREADABLE_PAUSES", (0.001,))
+    vendor, taken = OnFullDisk(tries=3), list[int]()
+    vendor.heard = lambda: taken.append(INPUTS.taken)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await begun(bench, 1))
+    assert (job.record.state, len(vendor.orders), taken) == ("completed", 1, [0] * 3)
 
 
 async def test_who_finds_no_room_waits_and_is_told_and_the_others_are_not_held_up() -> None:

@@ -138,6 +138,8 @@ class VendorCalls:
                     refused = await self._send(call_run, whole[0], signature, slot=slot)
             else:
                 refused = await self._send(call_run, order, signature, slot=slot)
+            if isinstance(refused, StorageError):  # that may last, so no memory is held any more
+                refused = await self._hear_later(call_run, refused)
             if refused is None:
                 return
             await self._turn(call_run, until).after(refused, refusals)
@@ -168,7 +170,7 @@ class VendorCalls:
         *,
         slot: float = math.inf,
         again: bool = False,
-    ) -> ProviderError | None:
+    ) -> ProviderError | StorageError | None:
         """Send a call once and write down the answer; with `again`, the answer to what another process sent.
 
         Args:
@@ -179,10 +181,12 @@ class VendorCalls:
             again: whether another process began to send it.
 
         Returns:
-            Why the vendor took no request just now; the call is planned again. None where it took it.
+            Why the vendor took no request just now; the call is planned again. None where it took it. A `StorageError`
+            where the disk does not give the answer now.
 
         Raises:
             ProviderError: it was refused, and nothing runs there.
+            StorageError: nothing was sent, as what sending needs could not be written; or it was sent by another.
             UnknownOutcome: the vendor may have it.
         """
         number = call_run.call.number
@@ -220,6 +224,7 @@ class VendorCalls:
                 return error
             except StorageError as error:
                 scope.shield = False  # whatever was sent, its answer comes to the disk
+                forget_frames(error)
                 return await self._not_stored(call_run, sending, error)
             finally:
                 self.desk.sending.discard(scope)
@@ -227,21 +232,19 @@ class VendorCalls:
                     self.desk.limits[self.provider.account] = sending.limits
         return None
 
-    async def _not_stored(self, call_run: CallRun, sending: Sending, error: StorageError) -> NotSent | None:
-        """Go on where the disk does not take, or does not give, what sending needs; returns as `_send`.
+    async def _not_stored(self, call_run: CallRun, sending: Sending, error: StorageError) -> StorageError:
+        """As `_send`, where the disk does not take, or does not give, what sending needs."""
+        if sending.gone:
+            return error
+        if call_run.state is CallState.SUBMITTING and not sending.again:
+            await self._plan_again(call_run)
+        raise error
 
-        Raises:
-            StorageError: nothing was sent, as what sending needs could not be written; or it was sent by another.
-            ProviderError: as `_send`.
-        """
-        if not sending.gone:
-            if call_run.state is CallState.SUBMITTING and not sending.again:
-                await self._plan_again(call_run)
-            raise error
+    async def _hear_later(self, call_run: CallRun, error: StorageError) -> NotSent | None:
+        """Go on where the disk does not give the answer to what was sent. Returns and raises as `_send`."""
         log.warning("job %s: what %s answered cannot be read now: %s", self.job.id, self.provider.name, error)
         await self._hear(call_run)
-        unsent = call_run.state is CallState.PLANNED
-        return NotSent(self.provider.name, str(error), charged=False) if unsent else None
+        return NotSent(self.provider.name, str(error), charged=False) if call_run.state is CallState.PLANNED else None
 
     async def _plan_again(self, call_run: CallRun) -> None:
         await self._note(call_run, CallState.PLANNED)
@@ -282,10 +285,7 @@ class VendorCalls:
         return answer is not None
 
     def _order_of(self, call_run: CallRun, *, to_hear: bool = False) -> Order:
-        """What a call asks for: as this process planned it, else as it was written down; see `Spool.read_order`.
-
-        Its pictures are empty.
-        """
+        """What a call asks for, with empty pictures: as planned here, or as written down, see `Spool.read_order`."""
         if self.plan is not None:
             return self.plan.orders[call_run.call.number]
         return self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes, to_hear=to_hear)
