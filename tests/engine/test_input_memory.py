@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from imagewright.engine.inputs import (
     LARGE_CALL,
     MOST_PICTURES,
     NO_MEMORY,
+    WAITING,
     Outlook,
     PutAway,
     outlook,
@@ -162,6 +164,25 @@ async def test_no_memory_is_held_while_an_answer_cannot_be_read(home: Path, monk
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await begun(bench, 1))
     assert (job.record.state, len(vendor.orders), taken) == ("completed", 1, [0] * 3)
+
+
+async def test_whoever_cancels_does_not_wait_for_the_memory_of_another_provider(home: Path) -> None:
+    first, second = Vendor("first"), Vendor("second")
+    async with AsyncExitStack() as others, open_bench(home, first, second) as bench:
+
+        async def refuse() -> None:
+            waiting = INPUTS.share(2 * INPUT_ROOM)  # it is next: it has the memory as soon as this call gives it back
+            bench.group.start_soon(others.enter_async_context, waiting)
+            await anyio.lowlevel.checkpoint()
+            raise OutOfCredit("first", charged=False)
+
+        first.then("submit", refuse)
+        job = await begun(bench, 1, PICTURE)
+        await until(lambda: job.stage == WAITING)
+        await bench.jobs.cancel(job)
+        assert (job.record.state, job.record.cost_usd, second.orders) == ("cancelled", 0.0, [])
+        assert (job.record.provider, left_of(home, job.id)) == ("first", set())
+        assert not any("was asked instead" in note for note in job.record.notes)
 
 
 async def test_who_finds_no_room_waits_and_is_told_and_the_others_are_not_held_up() -> None:

@@ -307,7 +307,9 @@ async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk
         if not may_go_elsewhere(len(job.pictures), attempt.call_runs):
             return attempt
         refused, was = attempt.call_runs[0].error, plan.spec.edition
-        following = await _next(job, plan, desk, gone=isinstance(refused, ModelUnavailable))
+        following = None
+        with job.scope:  # whoever cancels it does not wait for memory
+            following = await _next(job, plan, desk, gone=isinstance(refused, ModelUnavailable))
         if following is None:
             return attempt
         plan = following
@@ -346,7 +348,8 @@ async def _replan(job: Job, plan: Plan, desk: Desk) -> Plan:
     # the files of the plans before stay: this one leaves fewer alternatives than they did
     plan, inputs = await desk.spool.keep_pictures(old.id, plan, f"{len(plan.alternatives)}-")
     new = new_job(old.id, plan, inputs, fingerprint=old.fingerprint, key=old.key)
-    await desk.stores.jobs.replan(replace(new, notes=old.notes))
+    with anyio.CancelScope(shield=True):  # the record here is the same as in the journal
+        await desk.stores.jobs.replan(replace(new, notes=old.notes))
     changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
     job.record = replace(old, **changes)
     job.note(*plan.notes)
