@@ -89,8 +89,8 @@ WAIT_SECONDS = 600.0
 and ten may come at once."""
 WAITING = "waiting until there is memory for the pictures"
 NO_MEMORY = (
-    f"for {WAIT_SECONDS:.0f} s there was no memory to read the pictures, as other calls were reading large ones: call "
-    "again, or give smaller pictures"
+    f"for {WAIT_SECONDS:.0f} s there was no memory to read the pictures, as other calls hold large ones while they "
+    "read or send them: nothing was charged; call again, or give smaller pictures"
 )
 
 
