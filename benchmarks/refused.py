@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,8 @@ MOST_MS = 50.0
 """Milliseconds of the event loop that a refused call may take."""
 LARGEST = 100_000
 """Bytes of its reply."""
+WITHOUT_PROGRESS: Any = SimpleNamespace(meta=None)
+"""As much of a request's context as a refused call looks at: it asks for no progress."""
 CERTAIN = {"prompt": 7, "frobnicate": 1}
 """Arguments that no tool takes, so that every call is refused, whatever else it holds."""
 
@@ -85,7 +88,7 @@ async def call(tools: Tools, row: Row, what: str, tool: str, arguments: dict[str
     """Make one call and count it."""
     params = t.CallToolRequestParams(name=tool, arguments=arguments)
     began = time.thread_time()
-    reply = await tools.call(None, params)  # type: ignore[arg-type] # a refused call has no progress
+    reply = await tools.call(WITHOUT_PROGRESS, params)
     took = (time.thread_time() - began) * 1000
     line = reply.model_dump_json(by_alias=True)
     wrong = "a fault of the server" if REPORTED in line else "" if getattr(reply, "is_error", False) else "not refused"
