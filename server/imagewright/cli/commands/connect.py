@@ -18,7 +18,7 @@ from imagewright.cli import put, put_error
 from imagewright.cli.connect import SYSTEMS, Surroundings, clients, difference, edit, links, locate
 from imagewright.cli.launching import launch_command
 from imagewright.cli.options import Command, completing, option, shared_words
-from imagewright.cli.output import console, table
+from imagewright.cli.output import closing, console, table
 from imagewright.cli.session import settings_now
 from imagewright.errors import ImagewrightError, SettingsError
 from imagewright.providers import KEY_VARIABLES
@@ -171,8 +171,8 @@ def _list(wish: Wish) -> None:
             rows.append((client.name, "unreadable", str(error)))
         else:
             rows.append((client.name, "connected" if known else "not found" if missing else "found", str(file)))
-    console().print(table(("client", "", "configuration file"), rows, kept=("client", "")))
-    put("\nConnect one with: imagewright connect CLIENT\n")
+    console().print(table(("client", "state", "configuration file"), rows, kept=("client", "state")))
+    closing("Connect one with: imagewright connect CLIENT")
 
 
 def _show(client: Client, change: Change, wish: Wish) -> None:

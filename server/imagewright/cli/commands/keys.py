@@ -121,7 +121,7 @@ def check(providers: tuple[str, ...], *, as_json: bool) -> int:
             (name, Text(one.verdict, style=STYLES.get(one.verdict, "")), plain(_more(one)))
             for name, one in checks.items()
         ]
-        console().print(table(("provider", "answer", ""), rows, kept=("provider",)))
+        console().print(table(("provider", "answer", "details"), rows, kept=("provider",)))
     for name in missing:
         put_error(f"imagewright: {name} has no key: {_ways(name)}\n")
     if not checks and not missing:
