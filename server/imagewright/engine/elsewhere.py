@@ -141,7 +141,7 @@ async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: Provider
     if record.done:
         job.finish(record)
         return
-    job.record = record
+    job.update(record)
     made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in record.calls) / len(record.calls)
     unattended = record.state == "running" and not record.is_held and record.provider not in in_use()
     job.troubles.clear()

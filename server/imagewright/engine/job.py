@@ -209,9 +209,7 @@ class Job:
 
     def note(self, *notes: str) -> None:
         """Add what the caller should know, unless it is there already."""
-        new = tuple(note for note in dict.fromkeys(notes) if note not in self.record.notes)
-        if new:
-            self.record = replace(self.record, notes=(*self.record.notes, *new))
+        self.record = replace(self.record, notes=tuple(dict.fromkeys((*self.record.notes, *notes))))
 
     def request_cancel(self) -> None:
         """Note that somebody asked for it to be stopped. A process that just ends leaves the job to the next."""
@@ -238,11 +236,15 @@ class Job:
         while not self.done:
             await self.changed.wait()
 
+    def update(self, record: JobRecord) -> None:
+        """Take in what is known now; notes that were added meanwhile stay."""
+        notes = (*record.notes, *(note for note in self.record.notes if not note.endswith(ARRIVED)))
+        self.record = replace(record, notes=tuple(dict.fromkeys(notes)))
+
     def finish(self, record: JobRecord) -> None:
         """End the job with this record."""
-        if self.ended_at is None:
-            self.ended_at = time.monotonic()
-        self.record = record
+        self.ended_at = self.ended_at or time.monotonic()
+        self.update(record)
         self.troubles.clear()
         self.tell(share=1.0 if record.state == "completed" else None, stage=record.state)
 

@@ -351,6 +351,6 @@ async def _replan(job: Job, plan: Plan, desk: Desk) -> Plan:
     with anyio.CancelScope(shield=True):  # the record here is the same as in the journal
         await desk.stores.jobs.replan(replace(new, notes=old.notes))
     changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
-    job.record = replace(old, **changes)
+    job.record = replace(job.record, **changes)  # a note or a cancel may have come meanwhile
     job.note(*plan.notes)
     return plan
