@@ -17,11 +17,12 @@ from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings import AllowedHost, without_secrets
 from imagewright.settings.kinds import Rate
-from imagewright.settings.load import load_settings
+from imagewright.settings.load import CommandLine, load_settings, placed
 from imagewright.settings.sources import example, read_config, unknown_variables
 from imagewright.settings.table import (
     BY_PROVIDER,
     HOME,
+    HTTP_TOKEN,
     NAMES,
     ROOTS,
     SETTINGS,
@@ -52,6 +53,8 @@ SAMPLES = {
     "true or false": ("yes", "true"),
     "error, warning, info or debug": (" Info ", '"info"'),
     "USD, 0 to 1000000": ("0.5", "0.5"),
+    "a whole number, 0 to 65535": ("4000", "4000"),
+    "a path such as `/mcp`": ("/images/", '"/images"'),
 }
 """A value that is no default, for each kind: as a variable has it and as the file has it."""
 BOTH = [one for one in SETTINGS if one.name and one.variable and one not in BY_PROVIDER]
@@ -87,6 +90,7 @@ def _decided(environment: dict[str, str]) -> dict[str, object]:
             "allow_hosts",
             "log",
             "log_prompts",
+            "http",
         )
     }
 
@@ -242,13 +246,30 @@ def test_what_is_not_one_host_with_its_port_is_refused_where_it_stands(home: Pat
 )
 def test_a_key_in_the_wrong_line_is_not_shown(tmp_path: Path, secret: str) -> None:
     here = {HOME.variable: str(tmp_path)}
-    variables = [one.variable for one in SETTINGS if one.variable and one not in BY_PROVIDER]
+    plain = [one for one in SETTINGS if one.variable and not one.kind.is_secret]  # a key could be such a token
+    variables = [one.variable for one in plain if one not in BY_PROVIDER]
     for variable in (*variables, rate_variable("kie"), address_variable("kie")):
         with pytest.raises(SettingsError) as refusal:
             make_config(load_settings(here | {variable: secret}, working_directory=tmp_path), HttpClient())
         assert "hunter2" not in str(refusal.value)
         assert secret[:12] not in str(refusal.value)
         assert "[hidden]" in str(refusal.value) or variable == ROOTS.variable  # it is a list, split at the colons
+
+
+@pytest.mark.parametrize("value", ["short", "hunter2 hunter2 hunter2", "x" * 201, "tök-0123456789abcdef"])
+def test_no_message_shows_a_token_that_cannot_be_one(home: Path, value: str) -> None:
+    with pytest.raises(SettingsError, match=HTTP_TOKEN.variable) as refusal:
+        load_settings({HOME.variable: str(home), HTTP_TOKEN.variable: value})
+    assert value not in str(refusal.value)
+
+
+def test_a_token_of_ones_own_is_taken_and_never_shown(home: Path) -> None:
+    variables = {HOME.variable: str(home), HTTP_TOKEN.variable: "hunter2-hunter2-hunter2"}
+    settings = load_settings(variables)
+    assert settings.http.token == "hunter2-hunter2-hunter2"
+    shown = repr(settings), repr(placed(variables, CommandLine()))
+    assert HTTP_TOKEN.variable in shown[1]
+    assert "hunter2" not in "".join(shown)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ class Folders:
     roots: tuple[Path, ...]
     """The folders that may be read from and saved into; the first is `pictures`."""
 
+    @property
+    def token(self) -> Path:
+        """The file with the token of the server over HTTP, mode 0600."""
+        return self.config.with_name("http-token")
+
 
 def find_folders(environment: Mapping[str, str], working_directory: Path) -> Folders:
     """The folders that follow from `IMAGEWRIGHT_HOME` and `IMAGEWRIGHT_ROOTS`, else from the platform.

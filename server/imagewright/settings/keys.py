@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +53,10 @@ LARGEST_FILE: Final = 1_000_000
 """Bytes of a file of settings or keys."""
 LINE_OF_ERROR: Final = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 """How the parser of TOML says where it stopped."""
+TOKEN: Final = re.compile(r"[!-~]{16,200}")
+"""A token of the server over HTTP: what a header can carry as it is, and nobody guesses."""
+TOKEN_BYTES: Final = 32
+"""Random bytes of a token that is made here; it has 43 letters."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 
@@ -159,6 +165,47 @@ def read_key_file(file: Path) -> dict[str, str]:
     if any(not isinstance(value, str) for value in content.values()):
         raise SettingsError(f"{file}: every key must be a text in quotes")
     return content
+
+
+def read_token(file: Path) -> str:
+    """The token of the server over HTTP; empty when there is no such file.
+
+    Raises:
+        SettingsError: others on the machine can read it, or it holds no token. Never quotes its content.
+    """
+    try:
+        text, mode = read_text(file)
+    except FileNotFoundError:
+        return ""
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise SettingsError(f"{file}: others on this machine can read the token; run: chmod 600 '{file}'")
+    if not TOKEN.fullmatch(token := text.strip()):
+        raise SettingsError(f"{file}: holds no token; delete it, and the next `imagewright serve --http` makes one")
+    return token
+
+
+def make_token(file: Path) -> str:
+    """The token of the server over HTTP, made where there is none. Blocks for some milliseconds.
+
+    Raises:
+        SettingsError: as `read_token`, or it cannot be written.
+    """
+    if token := read_token(file):
+        return token
+    draft = file.with_name(f"{file.name}-{secrets.token_hex(8)}")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            draft.touch(mode=0o600, exist_ok=False)
+            draft.write_text(f"{secrets.token_urlsafe(TOKEN_BYTES)}\n", encoding="ascii")
+            # never over another: two servers that start together have the same one
+            with suppress(FileExistsError):
+                os.link(draft, file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be written: {why(error)}") from error
+    return read_token(file)
 
 
 def read_text(file: Path) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
-from imagewright.settings import AllowedHost, without_login, without_secrets
+from imagewright.settings import LAST_PORT, AllowedHost, without_login, without_secrets
+from imagewright.settings.keys import TOKEN
 from imagewright.text import SHOWN_LENGTH, clip, listed, quoted, say, shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 """How people write on and off."""
+PATH = re.compile(r"/[\w.~/-]{0,100}", re.ASCII)
+"""The path of an address, in letters that stand for themselves."""
 LEVELS = ("error", "warning", "info", "debug")
 """What is logged: the worst alone, or more and more."""
 
@@ -35,6 +39,8 @@ class Kind:
     """Whether the file has a list, and a variable or option has names separated by commas or spaces."""
     is_table: bool = False
     """Whether the file has a table, whose keys are not settings of their own."""
+    is_secret: bool = False
+    """Whether it is never shown."""
 
 
 def _read_number(where: str, value: object, unit: str, low: float, high: float, *, whole: bool) -> float:
@@ -105,6 +111,44 @@ def read_model(where: str, value: object) -> str:
     if not path.endswith(".onnx") or not Path(path).expanduser().is_absolute():
         raise SettingsError(f"{where}: {_quoted(value)} is not the absolute path of an .onnx file")
     return str(Path(path).expanduser())
+
+
+def read_port(where: str, value: object) -> int:
+    """The number of a port; 0 is any that is free.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) < SHOWN_LENGTH):
+        raise SettingsError(f"{where}: {_quoted(value)} is not a port; write a whole number from 0 to {LAST_PORT}")
+    if int(text) > LAST_PORT:
+        raise SettingsError(f"{where}: {clip(without_secrets(text))} is not a port; the last one is {LAST_PORT}")
+    return int(text)
+
+
+def read_path(where: str, value: object) -> str:
+    """The path of an address, such as `/mcp`, without a slash at its end.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    path = value.strip() if isinstance(value, str) else ""
+    if not PATH.fullmatch(path):
+        raise SettingsError(f"{where}: {_quoted(value)} is not the path of an address; write one such as /mcp")
+    return path.rstrip("/") or "/"
+
+
+def read_token(where: str, value: object) -> str:
+    """A token of the user's own. No message shows it.
+
+    Raises:
+        SettingsError: it is too short, too long, or has characters that a header cannot carry.
+    """
+    token = value.strip() if isinstance(value, str) else ""
+    if not TOKEN.fullmatch(token):
+        raise SettingsError(f"{where}: is no token; write 16 to 200 letters, digits and signs without a blank")
+    return token
 
 
 def read_addresses(where: str, value: object) -> dict[str, str]:

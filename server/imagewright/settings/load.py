@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,9 @@ SURE_WAIT = 3.0
 """Seconds within which every client still listens: the shortest usual time limit is 5 s (a default of openai-agents),
 and an answer needs some of it to arrive."""
 
+HIDDEN = "[hidden]"
+"""In the place of a value that is never shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
@@ -64,6 +67,18 @@ class BudgetTable:
     """From the first of the month on, local time."""
     confirm_above: float | None = None
     """Calls that cost more are asked about first; silence is no."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTable:
+    """How `imagewright serve --http` can be reached."""
+
+    port: int
+    """Its port on this machine; 0 for any that is free."""
+    path: str
+    """The path of its address."""
+    token: str = field(repr=False)
+    """The user's own token; empty for the one that is made at the first start. Kept out of `repr`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,8 @@ class Settings:
     """What may be fetched from although it is not public."""
     rates: Mapping[str, Rate]
     """How many calls a provider takes, where the user says it, by provider in lower case."""
+    http: HttpTable
+    """How the server over HTTP can be reached; read when it starts."""
     routes: Mapping[str, Mapping[str, Mapping[str, object]]]
     """Overrides of routes by tool and provider."""
     command_line: CommandLine
@@ -167,6 +184,7 @@ def load_settings(
         log_prompts=decided(table.LOG_PROMPTS),
         allow_hosts=decided(table.ALLOW_HOSTS),
         rates={**file.get(table.RATES, {}), **variables[table.RATES]},
+        http=HttpTable(decided(table.HTTP_PORT), decided(table.HTTP_PATH), decided(table.HTTP_TOKEN)),
         routes=file.get(table.ROUTES, {}),
         command_line=command_line,
         environment=environment,
@@ -213,6 +231,8 @@ def placed(environment: Mapping[str, str], command_line: CommandLine) -> list[Pl
         else:
             layers = [(f"the command line ({one.option})", options.get(one)), (one.variable, of_variables)]
             whole = _placed(one.name or one.variable, [*layers, (str(path), of_file)])
+            if one.kind.is_secret and whole.source:
+                whole = replace(whole, value=HIDDEN)
             default = one.default_words or _as_written(one.default)
             found.append(whole if whole.source else Placed(whole.name, default, ""))
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from imagewright.settings import LAST_PORT
 from imagewright.settings.kinds import (
     LEVELS,
     Kind,
@@ -21,10 +22,13 @@ from imagewright.settings.kinds import (
     read_level,
     read_model,
     read_names,
+    read_path,
+    read_port,
     read_rate,
     read_rates,
     read_routes,
     read_switch,
+    read_token,
 )
 
 if TYPE_CHECKING:
@@ -245,6 +249,27 @@ ROUTES = Setting(
     default_words="as built in",
     example='[routes.nano_banana.kie]\nmodel = "nano-banana-pro"',
 )
+HTTP_PORT = Setting(
+    "the port of `imagewright serve --http`, where `connect --http` and `doctor` look for it, too",
+    Kind(f"a whole number, 0 to {LAST_PORT}", read_port),
+    "IMAGEWRIGHT_HTTP_PORT",
+    "http.port",
+    default=8642,
+)
+HTTP_PATH = Setting(
+    "the path of its address, behind the port",
+    Kind("a path such as `/mcp`", read_path),
+    "IMAGEWRIGHT_HTTP_PATH",
+    "http.path",
+    default="/mcp",
+)
+HTTP_TOKEN = Setting(
+    "the token that it asks every client for, where you want one of your own",
+    Kind("16 to 200 letters, digits and signs without a blank", read_token, is_secret=True),
+    "IMAGEWRIGHT_HTTP_TOKEN",
+    default="",
+    default_words="made at the first start, and kept in the file http-token beside the configuration",
+)
 SETTINGS = (
     HOME,
     ROOTS,
@@ -267,6 +292,9 @@ SETTINGS = (
     ADDRESSES,
     ALLOW_HOSTS,
     RATES,
+    HTTP_PORT,
+    HTTP_PATH,
+    HTTP_TOKEN,
     ROUTES,
 )
 """Everything that can be set apart from keys, in the order in which it is shown."""

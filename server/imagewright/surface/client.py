@@ -1,18 +1,28 @@
-"""A client of our own server over standard input and output, for `imagewright demo` and `imagewright doctor`."""
+"""A client of our own server, for `imagewright demo` and `imagewright doctor`, and who serves over HTTP here."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import asynccontextmanager
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from imagewright.surface.listening import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from mcp.shared.dispatcher import ProgressFnT
+
+NAME = "imagewright"
+"""How the server names itself over HTTP."""
+PATIENCE = 5.0
+"""Seconds for which a server on this machine is waited for."""
 
 
 class OwnClient:
@@ -49,4 +59,34 @@ async def open_client(arguments: Sequence[str], env: dict[str, str] | None = Non
     # the process's own: a replaced sys.stderr has no descriptor that a child could be given
     errors = sys.__stderr__ or sys.stderr
     async with Client(stdio_client(parameters, errlog=errors)) as client:
+        yield OwnClient(client)
+
+
+def who_serves(host: str, port: int) -> str:
+    """Which version of Imagewright listens on a port of this machine; empty where it is another program, or nobody.
+
+    No token is shown to it.
+    """
+    for address in HOSTS[host]:
+        connection = HTTPConnection(address, port, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/")
+            name, _, version = connection.getresponse().getheader("server", "").partition("/")
+        except (OSError, HTTPException):
+            continue
+        finally:
+            connection.close()
+        if name == NAME:
+            return version
+    return ""
+
+
+@asynccontextmanager
+async def open_http_client(url: str, token: str) -> AsyncIterator[OwnClient]:
+    """Connect to a server that runs over HTTP, with its token; empty for none."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=PATIENCE, trust_env=False) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
         yield OwnClient(client)

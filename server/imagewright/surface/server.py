@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mcp.server.session import ServerSession
 
     from imagewright.engine.engine import Engine
+    from imagewright.surface.delivery import Delivery
 
     Context = ServerRequestContext[Any]
     Handler = Callable[[Context, Any], Awaitable[Any]]
@@ -42,6 +43,12 @@ log = logging.getLogger(__name__)
 
 LONGEST_PROMPT = 2000
 """Characters of a prompt in the log."""
+DELIVERY = "imagewright.delivery"
+"""Where a request over HTTP has its `Delivery`, in its ASGI scope."""
+NEWS_SECONDS = 5.0
+"""Seconds within which a client must take the news that the lists have changed. Over HTTP one may have stopped reading,
+and the others must not wait for it."""
+LEAVING = "The server is leaving; nothing is lost: what it has begun goes on, and the same call gets its pictures"
 
 
 class NotifyingServer(Server[Any]):
@@ -72,9 +79,10 @@ class McpServer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._bus = InMemorySubscriptionBus()
+        self._listening = ListenHandler(self._bus)
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
-        self._tools = Tools(engine)
+        self._tools = Tools(engine, _heard)
         self._resources = resources = Resources(engine)
         prompts = Prompts(engine)
         self.server = NotifyingServer(
@@ -91,7 +99,7 @@ class McpServer:
             on_list_prompts=_guarded(prompts.listed),
             on_get_prompt=_guarded(prompts.get),
             on_completion=_guarded(prompts.complete),
-            on_subscriptions_listen=ListenHandler(self._bus),
+            on_subscriptions_listen=self._listening,
         )
         self.server.add_notification_handler("notifications/initialized", t.NotificationParams, self._joined)
 
@@ -103,12 +111,22 @@ class McpServer:
         """Begin no call any more, not even one that the SDK has read already."""
         self.server.add_request_handler("tools/call", t.CallToolRequestParams, _too_late)
 
+    def end_streams(self) -> None:
+        """Tell those that listen for changes that there will be no more, as the later era has it."""
+        self._listening.close()
+
     async def offer_changed(self) -> None:
         """Renew the instructions and tell every client, of either era, that the lists have changed."""
         self.server.instructions = self._instructions()
         for event in (ToolsListChanged(), ResourcesListChanged(), PromptsListChanged()):
             await self._bus.publish(event)
-        for connection, session in list(self._sessions.items()):
+        async with anyio.create_task_group() as group:
+            for connection, session in list(self._sessions.items()):
+                group.start_soon(self._send_news, connection, session)
+
+    async def _send_news(self, connection: object, session: ServerSession) -> None:
+        """To a client of the handshake era."""
+        with anyio.move_on_after(NEWS_SECONDS):
             try:
                 await session.send_tool_list_changed()
                 await session.send_resource_list_changed()
@@ -130,11 +148,17 @@ class McpServer:
     ) -> t.CallToolResult | t.InputRequiredResult:
         """One call, with a line in the log that says how it ended."""
         began = anyio.current_time()
-        try:
-            reply = await self._tools.call(ctx, params)
-        except anyio.get_cancelled_exc_class():
-            log.info("call %s: the client left after %.1f s", clip(params.name), anyio.current_time() - began)
-            raise
+        reply = None
+        with anyio.CancelScope() as scope:
+            if (delivery := _delivery(ctx)) is not None:
+                delivery.wait_in(scope)
+            try:
+                reply = await self._tools.call(ctx, params)
+            except anyio.get_cancelled_exc_class():
+                log.info("call %s: the client left after %.1f s", clip(params.name), anyio.current_time() - began)
+                raise
+        if reply is None:  # over HTTP: its client has hung up, or the server is asked to leave
+            raise MCPError(t.CONNECTION_CLOSED, LEAVING)
         if log.isEnabledFor(logging.INFO):
             log.info("call %s: %s", clip(params.name), await self._outcome(params, reply, anyio.current_time() - began))
         return reply
@@ -169,6 +193,19 @@ class McpServer:
             # a dead session does not raise on send: without this, every connection would be remembered for ever.
             # The SDK has no public hook for the end of a connection.
             connection.exit_stack.callback(self._sessions.pop, connection, None)
+
+
+def _delivery(ctx: Context) -> Delivery | None:
+    """How the answer to a request is written over HTTP; None over standard output."""
+    return None if ctx.request is None else ctx.request.scope.get(DELIVERY)
+
+
+async def _heard(ctx: Context, note: Callable[[], Awaitable[None]]) -> None:
+    """Note that an answer was heard: at once, or over HTTP when it is written, as a client can hang up before."""
+    if (delivery := _delivery(ctx)) is None:
+        await note()
+    else:
+        delivery.when_written(note)
 
 
 async def _too_late(_ctx: Context, _params: t.CallToolRequestParams) -> t.CallToolResult:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     Context = ServerRequestContext[Any]
     Helper = Callable[[Context, dict[str, Any]], Awaitable[t.CallToolResult]]
+    Heard = Callable[[Context, Callable[[], Awaitable[None]]], Awaitable[None]]
 
 
 Block = t.TextContent | t.ImageContent | t.ResourceLink
@@ -68,8 +69,8 @@ ERROR_META = "imagewright/error"
 class Tools:
     """The tools of one engine."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, heard: Heard) -> None:
+        self._engine, self._heard = engine, heard
         self._helpers: dict[str, Helper] = {
             "image_job": self._image_job,
             "image_gallery": self._image_gallery,
@@ -149,7 +150,7 @@ class Tools:
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
         await wait_with_progress(ctx, self._engine, job, seconds)
         reply = await job_reply(self._engine, job)
-        await self._engine.answered(job, anyio.current_time() - began)
+        await self._heard(ctx, partial(self._engine.answered, job, anyio.current_time() - began))
         return reply
 
     async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:

@@ -1,0 +1,116 @@
+"""One request over HTTP and its answer: why it is refused, whether it is written, and what follows then."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+import mcp.types as t
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from http import HTTPStatus
+
+    from starlette.types import Message, Receive, Send
+
+    from imagewright.surface.listening import Connection
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 30.0
+"""Seconds within which a client must take a part of an answer, such as a note of progress or a reply of 700 kB."""
+ANSWER = re.compile(rb'"id":(?:"(?:[^"\\]|\\.)*"|-?\d+),"(?:result|error)":')
+"""How a part of an event stream begins that answers a request, unlike those that tell of progress."""
+ANSWER_BEGINS = 2_000
+"""Bytes in which that stands."""
+
+
+class Refused(NamedTuple):
+    """Why a request is not let in."""
+
+    status: HTTPStatus
+    why: str
+    """A sentence for a person."""
+    code: int = t.INVALID_REQUEST
+    """The protocol's error code."""
+    headers: Mapping[str, str] = {}
+
+    def response(self) -> Response:
+        """The answer, as the protocol has errors without a request."""
+        error = t.JSONRPCError(jsonrpc="2.0", id=None, error=t.ErrorData(code=self.code, message=self.why))
+        return answer_of(error, self.status, self.headers)
+
+
+def answer_of(error: t.JSONRPCError, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+    """An error of the protocol as an answer over HTTP."""
+    body = error.model_dump_json(by_alias=True, exclude_unset=True)
+    return Response(body, status, headers, media_type="application/json")
+
+
+class Delivery:
+    """One request and its answer: whether the client is still there, and what follows once the answer is written.
+
+    An answer is written once the system has taken all of it for a client that is still connected.
+    """
+
+    def __init__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        self._connection = connection
+        self._receive = receive
+        self._send = send
+        self._scopes: list[anyio.CancelScope] = []
+        self._notes: list[Callable[[], Awaitable[None]]] = []
+        self._is_json = False
+        self._ended = False
+        self.settled = anyio.Event()
+        """Set when no answer is owed any more."""
+
+    def wait_in(self, scope: anyio.CancelScope) -> None:
+        """Cancel this scope when there is nobody to answer any more, or when the server leaves."""
+        self._scopes.append(scope)
+        if self._ended:
+            scope.cancel()
+
+    def when_written(self, note: Callable[[], Awaitable[None]]) -> None:
+        """Call this after the answer is written, and never if it cannot be."""
+        self._notes.append(note)
+
+    def end(self) -> None:
+        """Wait for nothing more."""
+        self._ended = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def receive(self) -> Message:
+        """What comes from the client, for the SDK."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.end()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """What goes to the client, from the SDK."""
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.response.start":
+            self._is_json = Headers(raw=message["headers"]).get("content-type", "").startswith("application/json")
+        is_answer = bool(body) and (self._is_json or ANSWER.search(body, 0, ANSWER_BEGINS) is not None)
+        try:
+            with anyio.fail_after(WRITE_SECONDS):
+                await self._send(message)
+                written = await self._connection.flushed() if body else not self._connection.is_lost
+        except TimeoutError:
+            log.info("a client has not read its answer for %.0f s: its connection is closed", WRITE_SECONDS)
+            self._connection.abort()
+            self.end()
+            return
+        if not is_answer:
+            return
+        if written:
+            notes, self._notes = self._notes, []
+            with anyio.CancelScope(shield=True):
+                for note in notes:
+                    await note()
+        self.settled.set()

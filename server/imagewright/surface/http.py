@@ -1,0 +1,327 @@
+"""Serve several clients over HTTP on this machine: one engine, and the SDK's own transport behind a door.
+
+The door lets nobody in but who is on this machine, names it by a name of this machine, and has the token. What comes
+in is read as on standard input, see `opening`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import sys
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import mcp.types as t
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.datastructures import Headers
+
+from imagewright.engine.engine import open_engine
+from imagewright.settings.load import log_at
+from imagewright.surface.delivery import Delivery, Refused, answer_of
+from imagewright.surface.listening import CONNECTION, HttpServer
+from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault, read_line
+from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors
+from imagewright.surface.server import DELIVERY, McpServer
+from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, _Ending, _First, _spare_the_loaded, _watch_signals
+from imagewright.text import byte_size, log_to
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Sequence
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from imagewright.settings.load import Settings
+
+log = logging.getLogger(__name__)
+
+NAMES = ("127.0.0.1", "localhost", "[::1]")
+"""How this machine is called in an address."""
+USUAL_PORT = 80
+"""The port that an address need not name."""
+BODY_SECONDS = 60.0
+"""Seconds within which the body of a request must come: on one's own machine the largest takes two."""
+LONG = 1_000_000
+"""Bytes from which on a body is read in a thread, so that it does not keep other clients waiting."""
+IDLE_SECONDS = 4 * 3600.0
+"""Seconds after which a session of the handshake era ends that has no request and listens to nothing."""
+MOST_SESSIONS = 500
+"""At once. Each takes about 50 kB."""
+LAST_SECONDS = 0.8
+"""Seconds for which the last answers are waited for when the server leaves."""
+LOGS = (SDK_LOG, "uvicorn.error", "mcp.server.streamable_http", "mcp.server.streamable_http_manager")
+"""Where libraries log what any client causes as often as it likes."""
+LOCKED = (
+    "This server asks for its token, in the header `Authorization: Bearer TOKEN`. It stands in the file http-token "
+    "beside the configuration of whoever runs the server; `imagewright connect CLIENT --http` tells a client of it."
+)
+MISMATCH = "This is not the token of this server. " + LOCKED.partition(". ")[2]
+FULL = "too much was asked at once; ask again when there are answers"
+
+
+class Door:
+    """The ASGI application: who is let in, and what the SDK gets to read.
+
+    Args:
+        manager: the SDK's, which runs.
+        port: the one that is listened on.
+        path: the one address that is served.
+        token: what every client must show; empty for none.
+    """
+
+    def __init__(self, manager: StreamableHTTPSessionManager, port: int, path: str, token: str) -> None:
+        self._manager = manager
+        self._path = path
+        self._token = token.encode()
+        self._hosts = {f"{name}:{port}" for name in NAMES} | ({*NAMES} if port == USUAL_PORT else set())
+        self._deliveries: set[Delivery] = set()
+        self._owed: set[Delivery] = set()
+        """Those that owe an answer."""
+        self._open: set[tuple[str, str]] = set()
+        """The requests of each session that wait for their answers."""
+        self._held = 0
+        """Characters of the requests that wait for their answers."""
+        self._unsent = 0
+        self._sent = anyio.Event()
+        self._leaving = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Deal with one request."""
+        headers = Headers(scope=scope)
+        refused = self._check(scope, headers)
+        if refused is not None:
+            await refused.response()(scope, receive, send)
+            return
+        delivery = Delivery(scope[CONNECTION], receive, self._counted(send))
+        self._deliveries.add(delivery)
+        try:
+            await self._let_in({**scope, DELIVERY: delivery}, headers, delivery)
+        finally:
+            self._deliveries.discard(delivery)
+
+    def _check(self, scope: Scope, headers: Headers) -> Refused | None:
+        """Why this request is not let in; None where it is."""
+        host, origins = headers.get("host", ""), headers.getlist("origin")
+        if host.lower() not in self._hosts:
+            why = "This server is only for programs on its own machine, and the Host of this request is not its name."
+            return Refused(HTTPStatus.FORBIDDEN, why)
+        if not all(map(_is_local, origins)):
+            why = "This server takes no requests from web pages of other machines, and the Origin of this one is such."
+            return Refused(HTTPStatus.FORBIDDEN, why)
+        if (scope["path"].rstrip("/") or "/") != self._path:
+            why = f"There is nothing here; this MCP server is at {self._path}."
+            return Refused(HTTPStatus.NOT_FOUND, why)
+        if self._token and (refused := self._check_token(headers.getlist("authorization"))):
+            return refused
+        if self._leaving:
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The server is leaving; nothing was begun.", BUSY)
+        return None
+
+    def _check_token(self, given: Sequence[str]) -> Refused | None:
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        shown = token.strip().encode() if scheme.lower() == "bearer" else b""
+        if hmac.compare_digest(shown, self._token):
+            return None
+        challenge = 'Bearer realm="imagewright"' + (', error="invalid_token"' if shown else "")
+        headers = {"WWW-Authenticate": challenge}
+        return Refused(HTTPStatus.UNAUTHORIZED, MISMATCH if shown else LOCKED, headers=headers)
+
+    async def _let_in(self, scope: Scope, headers: Headers, delivery: Delivery) -> None:
+        if scope["method"] != "POST":
+            await self._manager.handle_request(scope, delivery.receive, delivery.send)
+            return
+        body = bytearray()
+        with self._holding(body):
+            try:
+                refused = await self._read(body, headers, delivery)
+            except ConnectionResetError:
+                return
+            item = None if refused else await _message_in(body)
+            if isinstance(item, Fault):
+                log.info("refused a request of %d bytes: %s", item.size, item.why)
+                refused_as = answer_of(item.answer(), HTTPStatus.BAD_REQUEST)
+                await refused_as(scope, delivery.receive, delivery.send)
+                return
+            request = (headers.get("mcp-session-id", ""), str(item.id)) if isinstance(item, t.JSONRPCRequest) else None
+            if request and request[0] and request in self._open:
+                refused = Refused(HTTPStatus.BAD_REQUEST, "a request with this id is not answered yet")
+            if refused is not None:
+                await refused.response()(scope, delivery.receive, delivery.send)
+                return
+            await self._pass_on(scope, bytes(body), delivery, request)
+
+    async def _pass_on(self, scope: Scope, body: bytes, delivery: Delivery, request: tuple[str, str] | None) -> None:
+        """To the SDK, which reads the body once more."""
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            return whole.pop() if whole else await delivery.receive()
+
+        if request:
+            self._open.add(request)
+            self._owed.add(delivery)
+        try:
+            await self._manager.handle_request(scope, receive, delivery.send)
+        finally:
+            delivery.settled.set()
+            self._owed.discard(delivery)
+            if request:
+                self._open.discard(request)
+
+    async def _read(self, body: bytearray, headers: Headers, delivery: Delivery) -> Refused | None:
+        """Read the body of a request; why it is not taken, or None where it is.
+
+        Raises:
+            ConnectionResetError: the client has hung up.
+        """
+        declared = headers.get("content-length", "")
+        too_large = Refused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The body is larger than {byte_size(LONGEST_LINE)}.",
+            headers={"Connection": "close"},
+        )
+        if declared.isdecimal() and int(declared) > LONGEST_LINE:
+            return too_large
+        try:
+            with anyio.fail_after(BODY_SECONDS):
+                while True:
+                    message = await delivery.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ConnectionResetError
+                    part: bytes = message.get("body", b"")
+                    if len(body) + len(part) > LONGEST_LINE:
+                        return too_large
+                    if body and self._held + len(part) > MOST_CHARACTERS:
+                        return Refused(HTTPStatus.SERVICE_UNAVAILABLE, FULL, BUSY, {"Connection": "close"})
+                    body += part
+                    self._held += len(part)
+                    if not message.get("more_body", False):
+                        return None
+        except TimeoutError:
+            why = f"The body did not come within {BODY_SECONDS:.0f} s."
+            return Refused(HTTPStatus.REQUEST_TIMEOUT, why, headers={"Connection": "close"})
+
+    @contextmanager
+    def _holding(self, body: bytearray) -> Iterator[None]:
+        """What is read while the block runs counts until it ends."""
+        try:
+            yield
+        finally:
+            self._held -= len(body)
+
+    def _counted(self, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            size = len(message.get("body", b""))
+            self._unsent += size
+            try:
+                await send(message)
+            finally:
+                self._unsent -= size
+                self._sent.set()
+
+        return counted
+
+    async def room(self) -> None:
+        """Return once no more waits to be written than clients may leave unread."""
+        while self._unsent > MOST_UNSENT:
+            self._sent = anyio.Event()
+            await self._sent.wait()
+
+    async def leave(self) -> None:
+        """Let nobody in any more, and wait a moment until what can be answered is."""
+        self._leaving = True
+        for delivery in self._deliveries:
+            delivery.end()
+        with anyio.move_on_after(LAST_SECONDS):
+            for delivery in [*self._owed]:
+                await delivery.settled.wait()
+
+
+def _is_local(origin: str) -> bool:
+    """Whether a web page is from this machine."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and (parts.hostname or "") in ("127.0.0.1", "localhost", "::1")
+
+
+async def _message_in(body: bytearray) -> t.JSONRPCMessage | Fault:
+    """The message that a body holds, or what is wrong with it."""
+    data = bytes(body)
+    found = read_line(data) if len(data) < LONG else await anyio.to_thread.run_sync(read_line, data)
+    return Fault(t.PARSE_ERROR, "the body is empty", None, len(data)) if found is None else found
+
+
+def make_manager(app: McpServer) -> StreamableHTTPSessionManager:
+    """The SDK's transport for both eras. The door has checked what its own checks are for."""
+    return StreamableHTTPSessionManager(
+        app.server,
+        session_idle_timeout=IDLE_SECONDS,
+        max_sessions=MOST_SESSIONS,
+        max_request_body_size=LONGEST_LINE,
+    )
+
+
+async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path: str, token: str) -> bool:
+    """Serve until a signal asks the server to leave, and leave as over standard output, see `stdio.serve_stdio`.
+
+    A call that waits for its job is told that it goes on.
+
+    Args:
+        settings: as they are now; changed files are followed.
+        sockets: that listen, see `listening.listen`.
+        path: the one address that is served.
+        token: what every client must show; empty for none.
+
+    Returns:
+        Whether it was Ctrl-C.
+
+    Raises:
+        SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
+    """
+    log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
+    log_at(settings.log)
+    for name in LOGS:
+        logging.getLogger(name).addFilter(_First(MOST_LOGGED))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    app: McpServer | None = None
+
+    async def announce() -> None:
+        if app is not None:
+            await app.offer_changed()
+
+    async with anyio.create_task_group() as group:
+        async with open_engine(settings, on_change=announce) as engine:
+            app = McpServer(engine)
+            asked = anyio.Event()
+            ending = _Ending(app.stop, asked.set)
+            group.start_soon(_watch_signals, ending)
+            group.start_soon(_spare_the_loaded)
+            try:
+                await serve_on(app, sockets, path, token, asked)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await ending.leave(engine)
+        group.cancel_scope.cancel()
+    return ending.interrupted
+
+
+async def serve_on(app: McpServer, sockets: Sequence[socket.socket], path: str, token: str, asked: anyio.Event) -> None:
+    """Serve until `asked` is set, and then until what can be answered at once is. Arguments as `serve_http`."""
+    manager = make_manager(app)
+    door = Door(manager, sockets[0].getsockname()[1], path, token)
+    app.wait_for(door.room)
+    server = HttpServer(door)
+    # the sessions end before the server does: what they listen to would keep it waiting
+    async with anyio.create_task_group() as group, manager.run():
+        group.start_soon(server.serve, [*sockets])
+        await asked.wait()
+        server.should_exit = True
+        app.end_streams()
+        await door.leave()
