@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [
-    file for folder in ("server", "packages", "tests", "benchmarks") for file in sorted((ROOT / folder).rglob("*.py"))
+    file
+    for folder in ("server", "packages", "tests", "benchmarks", "evals")
+    for file in sorted((ROOT / folder).rglob("*.py"))
 ]
 TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "server").rglob("*.md"))]
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
