@@ -47,12 +47,12 @@ NOTES = [
             "generate": {"x": argument(minimum=2, maximum=250, default=30)},
             "edit": {"x": argument(minimum=2, maximum=49, default=25)},
         },
-        "Words; default 30; edit: 2-49, default 25",
+        "Words; default 30; edit: 2-49, default 25; -1: unset",
         id="other range and default",
     ),
     pytest.param(
         {"generate": {"x": argument(minimum=0, maximum=2)}, "edit": {"x": argument(minimum=0, maximum=6)}},
-        "Words; generate: 0-2",
+        "Words; generate: 0-2; -1: unset",
         id="the first is tighter",
     ),
     pytest.param(
@@ -65,7 +65,7 @@ NOTES = [
             "generate": {"x": argument("choice", values=("a", "b"), default="a")},
             "edit": {"x": argument("choice", values=("auto", "a", "b"), default="auto")},
         },
-        "Words; default a; edit: also auto (default)",
+        "Words; auto: a; edit: as first image",
         id="one more value, its default",
     ),
     pytest.param(
@@ -81,7 +81,7 @@ NOTES = [
             "generate": {"x": argument("choice", values=tuple("abcdef"))},
             "edit": {"x": argument("choice", values=("a", "b"))},
         },
-        "Words; edit: only a or b",
+        "Words; edit: only a, b or auto",
         id="many values less",
     ),
     pytest.param({"generate": {"x": argument()}, "edit": {"images": IMAGES}}, "Words; generate only", id="one only"),
@@ -142,5 +142,6 @@ def test_what_one_operation_takes_stands_beside_its_neighbour() -> None:
 def test_a_choice_of_numbers_is_a_number() -> None:
     whole = invented(generate={"x": argument("choice", values=(1, 2.0, 4))})
     parts = invented(generate={"x": argument("choice", values=(1, 2.5))})
-    assert input_schema(whole)["properties"]["x"] == {"type": "integer", "enum": [1, 2, 4], "description": "Words"}
+    listed = {"type": "integer", "enum": [1, 2, 4, 0], "description": "Words; 0: unset"}
+    assert input_schema(whole)["properties"]["x"] == listed
     assert input_schema(parts)["properties"]["x"]["type"] == "number"

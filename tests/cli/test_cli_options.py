@@ -77,7 +77,7 @@ def valid(argument: Argument) -> Any:
     if argument.values:
         return argument.values[-1]
     of_kind: dict[str, Any] = {
-        "integer": int(argument.minimum or 1),
+        "integer": int(argument.maximum or 3),
         "number": float(argument.minimum or 0) + 0.5,
         "boolean": True,
         "picture": "img_abcdefghijklmnop",

@@ -9,7 +9,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument
-from imagewright.engine.check import check
+from imagewright.engine.check import check, wanted_by
 from tests.support.each import each
 from tests.support.fitting_arguments import fitting, sample
 
@@ -45,14 +45,16 @@ def problems(row: Row, arguments: object) -> list[str]:
     return [str(problem) for problem in check(row, arguments).problems]
 
 
-def beyond(argument: Argument) -> list[tuple[Any, str]]:
+def beyond(row: Row, name: str, argument: Argument) -> list[tuple[Any, str]]:
     """Values just outside the limits, each with what the refusal must say."""
     found: list[tuple[Any, str]] = []
     if argument.values is not None:
         found.append(("no such value", str(argument.values[0])))
     if argument.minimum is not None:
         least = f"{argument.minimum:.15g}"
-        found.append((int(argument.minimum) - 1, f"below the minimum {least}; nearest allowed: {least}"))
+        unset = wanted_by(row)[name].neutral
+        below = next(one for one in (int(argument.minimum) - 1, int(argument.minimum) - 2) if one != unset)
+        found.append((below, f"below the minimum {least}; nearest allowed: {least}"))
     if argument.maximum is not None:
         most = f"{argument.maximum:.15g}"
         found.append((int(argument.maximum) + 1, f"above the maximum {most}; nearest allowed: {most}"))
@@ -92,7 +94,7 @@ def test_the_limit_itself_passes(row: Row, operation: OperationName, name: str, 
 def test_beyond_the_limit_is_refused_with_the_limit(
     row: Row, operation: OperationName, name: str, argument: Argument
 ) -> None:
-    for value, words in beyond(argument):
+    for value, words in beyond(row, name, argument):
         call = fitting(row, operation) | {name: value}
         if name in row.operations[operation].selected_by and value in ([], "", " \n\t"):
             continue  # what is sent empty was not given, and another operation follows

@@ -141,6 +141,6 @@ def test_another_value_than_the_default_still_rules_out_who_does_not_take_it() -
             if not checked.problems:
                 (one,) = candidates(checked, [route], None)
                 assert one.against == (f"it takes no {name}",)
-                assert name in checked.beyond_defaults
+                assert name in checked.given
                 found += 1
     assert found

@@ -2,6 +2,9 @@
 
 It is the union over the tool's operations, so it is looser than any one of them. What only one operation allows or
 lacks is added to the description in a few generated words, and the engine's check holds a call to its own operation.
+
+Strict converters make every argument required and none of them null. So each optional argument has a neutral value that
+the schema allows and that means the same as leaving it out.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
-from imagewright.catalog.row import BOUNDS, KINDS, MODEL, verb
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import AUTO, BOUNDS, KINDS, MODEL, outside, verb
 from imagewright.text import exact, listed, shown, span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.catalog.row import Argument, Edition, Limits, OperationName, Row, Rule, Scalar
 
@@ -27,6 +31,8 @@ KEYWORDS = {
     "max_items": "maxItems",
 }
 """What JSON Schema calls a limit."""
+NO_EMPTY = ("min_length", "min_items")
+"""Limits that are not listed where they are 1: what is empty is not given, and `required` forbids that."""
 UNITS = {"min_length": " characters", "min_items": "", "minimum": ""}
 FEW = 3
 """An operation that differs by up to this many values names these; one that differs by more lists all that it has."""
@@ -42,23 +48,29 @@ def input_schema(row: Row) -> dict[str, Any]:
     properties = {}
     required = []
     for name in argument_names(row):
-        found = union(row, name)
-        properties[name] = argument_schema(found.argument, found.notes)
+        found = union(row, name, auto=True)
+        properties[name] = argument_schema(found.argument, found.notes, found.unset)
         if found.argument.required:
             required.append(name)
     schema = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {}) | {"additionalProperties": False}
 
 
-def argument_schema(argument: Argument, notes: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The schema of one argument, its limits and notes put into the description."""
+def argument_schema(
+    argument: Argument, notes: tuple[str, ...] = (), unset: Scalar | list[str] | None = None
+) -> dict[str, Any]:
+    """The schema of one argument, its limits and notes put into the description, and its neutral value allowed."""
+    if isinstance(unset, int | float) and unset != argument.default:
+        notes = (*notes, f"{unset}: unset")
+    argument = with_value(argument, unset)
     schema: dict[str, Any] = {"type": _type(argument)}
     if argument.kind == "pictures":
         schema["items"] = {"type": "string"}
     if argument.values is not None:
         schema["enum"] = [exact(value) for value in argument.values]
     for bound, keyword in KEYWORDS.items():
-        if (value := getattr(argument, bound)) is not None:
+        value = getattr(argument, bound)
+        if value is not None and not (bound in NO_EMPTY and value == 1):
             schema[keyword] = exact(value)
     if argument.default is not None:
         schema["default"] = exact(argument.default)
@@ -73,6 +85,48 @@ def _type(argument: Argument) -> str:
     return "integer" if all(isinstance(value, int) for value in values) else "number"
 
 
+def neutral(argument: Argument, forms: Sequence[Argument] = ()) -> Scalar | list[str] | None:
+    """The value with which a listed argument counts as not given: its default, or else its `stand_in`.
+
+    None for a required argument. The forms are those of the model's full row: a provider may lack some values, and
+    what a value means may not depend on that.
+    """
+    return argument.default if argument.required or argument.default is not None else stand_in(forms or (argument,))
+
+
+def stand_in(forms: Sequence[Argument]) -> Scalar | list[str] | None:
+    """The value that stands for "not given" in all forms of an argument, whatever their defaults.
+
+    It is an empty text or list, and `auto` for a choice among texts. For a number it is 0 if none of the forms takes 0
+    or has a default, else -1. None where that value has a meaning of its own, and for true or false.
+    """
+    match _type(forms[0]):
+        case "array":
+            return []
+        case "string":
+            own = any(AUTO in (form.values or ()) and form.default != AUTO for form in forms)
+            return "" if forms[0].values is None else None if own else AUTO
+        case "boolean":
+            return None
+        case _:
+            lowest = 0 if all(form.default is None and outside(form, 0) for form in forms) else -1
+            return lowest if all(outside(form, lowest) for form in forms) else None
+
+
+def with_value(argument: Argument, value: Scalar | list[str] | None) -> Argument:
+    """The argument with this value among what it may be."""
+    if value is None or value == argument.default:
+        return argument
+    changes: dict[str, object] = {"min_length": None, "min_items": None}
+    if argument.values is not None and value not in argument.values:
+        changes["values"] = (*argument.values, value)
+    if argument.minimum is not None:
+        changes["minimum"] = value
+    if argument.pattern is not None:
+        changes["pattern"] = f"^$|{argument.pattern}"
+    return argument.model_copy(update=changes)
+
+
 class Union(NamedTuple):
     """An argument as wide as any operation of its tool allows."""
 
@@ -81,10 +135,14 @@ class Union(NamedTuple):
     that default, since a client may fill it in without knowing which operation the call is."""
     notes: tuple[str, ...]
     """What is tighter or different in an operation, and which other arguments it needs, in a few words each."""
+    unset: Scalar | list[str] | None
+    """Its neutral value."""
 
 
-def union(row: Row, name: str) -> Union:
+def union(row: Row, name: str, *, auto: bool = False) -> Union:
     """The union of an argument's forms in the operations.
+
+    With `auto`, a choice that has no one default takes the word for "not given", and the notes say what it stands for.
 
     Raises:
         KeyError: no operation of the row takes it.
@@ -93,6 +151,9 @@ def union(row: Row, name: str) -> Union:
     if not found:
         raise KeyError(name)
     wide = _widest(row, found)
+    unset = neutral(wide, catalog().get(row.tool, row).arguments()[name])
+    if auto and unset == AUTO != wide.default:
+        found = {operation: with_value(form, AUTO) for operation, form in found.items()}
     rules = [note for rule in row.rules if (note := _rule(rule, name, row))]
     understood = len(found) == len(row.operations) or any(
         name in operation.selected_by or set(operation.selected_by) & _asked_for(row, name)
@@ -102,7 +163,7 @@ def union(row: Row, name: str) -> Union:
     base = next(iter(found.values()))
     notes += [*([note] if (note := _editions(row, name)) else []), *_by_edition(row, name, wide)]
     notes += [note for operation, form in found.items() if (note := _difference(operation, form, wide, base))]
-    return Union(wide, tuple(notes))
+    return Union(wide, tuple(notes), unset)
 
 
 def _editions(row: Row, name: str) -> str:
@@ -202,7 +263,7 @@ def _difference(operation: OperationName, form: Argument, wide: Argument, base: 
     default = []
     as_base = form is not base and form.default == base.default
     if form.default is not None and wide.default is None and not form.required and not as_base:
-        default = [f"default {shown(form.default)}"]
+        default = [_default(form.default, form.values or ())]
     if form is base:
         own = [f"{verb(operation)}: {', '.join(tighter)}"] if tighter else []
         return "; ".join(default + own)
@@ -217,6 +278,13 @@ def _difference(operation: OperationName, form: Argument, wide: Argument, base: 
             default = [] if its else default
     parts = tighter + default
     return f"{verb(operation)}: {', '.join(parts)}" if parts else ""
+
+
+def _default(default: Scalar, values: Collection[Scalar]) -> str:
+    """What holds in an operation where the argument is not given, which `auto` says where it is one of the values."""
+    if default == AUTO:
+        return "as first image"
+    return f"{'auto:' if AUTO in values else 'default'} {shown(default)}"
 
 
 def _values(having: Argument, lacking: Argument) -> list[Scalar]:

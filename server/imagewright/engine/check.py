@@ -5,8 +5,9 @@ once; their words are made in `engine.refusals`. Nothing here does I/O; pictures
 
 Real clients send `2.0` or `"2"` for 2, `"true"` for true, an empty text or list for an argument they did not mean to
 give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`, and an edition by its full
-name. What can only mean one thing is taken as that. What could mean two things stays as it came, and is refused. This
-is done here and nowhere else: the fingerprint of a call and the plan see the normalised arguments.
+name. Strict ones must send every argument: a default, or the neutral value that `catalog.schema` has for it. What
+can only mean one thing is taken as that. What could mean two things stays as it came, and is refused. This is done here
+and nowhere else: the fingerprint of a call and the plan see the normalised arguments.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, MODEL, PICTURE_KINDS, outside
+from imagewright.catalog.schema import stand_in
 from imagewright.engine import refusals
 from imagewright.errors import Problem, Refusal
 from imagewright.text import is_whole, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from imagewright.catalog.row import Argument, Kind, OperationName, Row, Rule
 
@@ -48,7 +52,8 @@ class Checked:
     operation: OperationName
     """What is to be done."""
     given: Mapping[str, Any]
-    """The arguments the caller gave, normalised: without those that were sent empty."""
+    """The arguments the caller gave, normalised: without those that were sent empty, or with the value that holds
+    without them. A client may fill in every default that the schema shows: that must not change the call."""
     problems: tuple[Problem, ...]
     """What is wrong with them; empty when nothing is."""
     arguments: Mapping[str, Argument]
@@ -67,15 +72,6 @@ class Checked:
     def images(self) -> int:
         """How many pictures it gives, without a mask."""
         return sum(1 for name, _ in self.sources() if name != "mask")
-
-    @property
-    def beyond_defaults(self) -> dict[str, Any]:
-        """What was given, without the values that mean the same as leaving them out.
-
-        A client may fill in every default that the schema shows: that must not change which model serves the call.
-        """
-        own = self.row.operations[self.operation].arguments
-        return {name: value for name, value in self.given.items() if name not in own or value != own[name].default}
 
     @property
     def names_pictures(self) -> bool:
@@ -110,6 +106,7 @@ def check(row: Row, arguments: object) -> Checked:
     given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
+    given = {name: value for name, value in given.items() if name not in known or not _is(value, known[name].default)}
     named = given.get(MODEL)
     edition = named if MODEL in known and isinstance(named, str) and named in row.editions else ""
     own = row.in_edition(edition).operations[operation].arguments
@@ -121,8 +118,7 @@ def check(row: Row, arguments: object) -> Checked:
             if argument.required and not any(name in problem.meant for problem in problems):
                 problems.append(refusals.missing(operation, name, argument, arguments.keys()))
         elif name not in own:
-            if given[name] != argument.default:
-                problems.append(Problem(name, f"{row.editions[edition].title} takes none"))
+            problems.append(Problem(name, f"{row.editions[edition].title} takes none"))
         elif not allows(own[name], given[name]):
             problems += refusals.of_value(name, own[name], given[name])
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
@@ -139,7 +135,7 @@ def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None
     """
     if sent is not None and len(sent) > refusals.MOST_GIVEN:
         raise Refusal(refusals.not_read(sent, known))
-    given = normalised(sent or {}, {name: Wanted(one.kind, one.values or ()) for name, one in known.items()})
+    given = normalised(sent or {}, {name: _wanted((one,)) for name, one in known.items()})
     problems = []
     if strays := [name for name in given if name not in known]:
         problems += refusals.unknown(strays, known)
@@ -189,15 +185,34 @@ class Wanted(NamedTuple):
 
     kind: Kind
     values: tuple[str | float, ...] = ()
-    """Of a choice: the values of all operations."""
+    """Of a choice: the values of all operations, and the neutral one."""
+    neutral: Any = None
+    """The value with which it counts as not given; None where only an empty one does. An operation's default counts
+    as not given there in any case."""
 
 
 def wanted_by(row: Row) -> dict[str, Wanted]:
-    """Every argument of the tool with its kind and, for a choice, the values of all operations."""
-    return {
-        name: Wanted(takes[0].kind, tuple(dict.fromkeys(value for one in takes for value in one.values or ())))
-        for name, takes in row.arguments().items()
-    }
+    """What every argument of the tool should be."""
+    return _wanted_by(row.tool) if catalog().get(row.tool) is row else _all_wanted(row)
+
+
+@cache
+def _wanted_by(tool: str) -> dict[str, Wanted]:
+    return _all_wanted(catalog()[tool])
+
+
+def _all_wanted(row: Row) -> dict[str, Wanted]:
+    return {name: _wanted(forms, operations=len(row.operations)) for name, forms in row.arguments().items()}
+
+
+def _wanted(forms: Sequence[Argument], operations: int = 1) -> Wanted:
+    """What an argument should be that has these forms in so many operations."""
+    needed = len(forms) == operations and all(form.required for form in forms)
+    unset = None if needed else stand_in(forms)
+    values = dict.fromkeys(value for form in forms for value in form.values or ())
+    if values and isinstance(unset, str | int):
+        values.setdefault(unset)
+    return Wanted(forms[0].kind, tuple(values), unset)
 
 
 def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[str, Any]:
@@ -210,7 +225,7 @@ def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[st
         name = str(key)
         form = known.get(name)
         meant = value if form is None or _is_long(form, value) else _meant(form, value)
-        if meant is not None and (form is None or not _is_empty(meant)):
+        if meant is not None and (form is None or not _is_unset(form, meant)):
             found[name] = meant
     return found
 
@@ -245,8 +260,16 @@ def _is_long(form: Wanted, value: Any) -> bool:
     return not holds_pictures or value.count(",") > 2 * refusals.MOST_GIVEN
 
 
-def _is_empty(value: Any) -> bool:
-    return value == [] or (isinstance(value, str) and (not value or value.isspace()))
+def _is_unset(form: Wanted, value: Any) -> bool:
+    """Whether an argument was sent and not given: with an empty text or list, or with its neutral value."""
+    if value == [] or (isinstance(value, str) and (not value or value.isspace())):
+        return True
+    return _is(value, form.neutral)
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    """Whether a value is this one. True is not 1."""
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
 
 
 def _one_of(values: tuple[str | float, ...], value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
-from imagewright.catalog.schema import argument_schema, input_schema
+from imagewright.catalog.schema import argument_schema, input_schema, neutral
 from imagewright.engine.engine import picture_data
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
@@ -106,6 +106,8 @@ OVERVIEW = "overview"
 """The guide topic that is about the choice among all tools."""
 PICTURES = frozenset({"image", "images", "mask"})
 """The arguments of all tools that name input pictures."""
+ANY = "any"
+"""In place of a tool's name: whichever it was."""
 GALLERY_LIMIT = 50
 LONGEST_WAIT = 55
 """Seconds `image_job` may wait in one call: hosts give up at about 60."""
@@ -185,7 +187,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
         },
         "image_gallery": {
             "text": Argument(kind="text", describe="Words that the prompt holds"),
-            "model": Argument(kind="choice" if models else "text", values=models or None, describe="Made by this tool"),
+            "model": Argument(kind="choice", values=(ANY, *models), default=ANY, describe="Made by this tool"),
             "day": Argument(kind="text", pattern=r"^\d{4}-\d{2}-\d{2}$", describe="Made on this day, YYYY-MM-DD"),
             "parent": Argument(kind="text", describe="Made from this picture id"),
             "limit": Argument(kind="integer", minimum=1, maximum=GALLERY_LIMIT, default=10, describe="How many"),
@@ -200,9 +202,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
 
 def _helper(name: str, arguments: dict[str, Argument]) -> Schema:
     shown, text, output, reads_only = HELPERS[name]
-    properties = {key: argument_schema(argument) for key, argument in arguments.items()}
-    if values := properties.get("model", {}).pop("enum", None):
-        properties["model"]["enum"] = values  # last, where clients have always had it
+    properties = {key: argument_schema(argument, unset=neutral(argument)) for key, argument in arguments.items()}
     return {
         "name": name,
         "title": shown,

@@ -21,7 +21,7 @@ from imagewright.engine.check import read_arguments
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
 from imagewright.storage.records import LOCAL
-from imagewright.surface.definitions import OVERVIEW, PICTURES, gallery_data, helper_arguments, tool_definitions
+from imagewright.surface.definitions import ANY, OVERVIEW, PICTURES, gallery_data, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, plain_lines, say
 
@@ -176,7 +176,7 @@ class Tools:
         found = await self._engine.gallery(
             LOCAL,
             text=given.get("text", ""),
-            tool=given.get("model", ""),
+            tool="" if given["model"] == ANY else given["model"],
             day=given.get("day", ""),
             parent=given.get("parent", ""),
             limit=limit + 1,
