@@ -56,6 +56,8 @@ LAST_FETCH_SECONDS = 60.0
 LAST_ANSWER_SECONDS = 660.0
 """Bound on waiting for the answer to what another process sent, if the job was cancelled: as long as a request may
 take, and a minute."""
+SENT_SECONDS = 0.7
+"""How long it takes until a first request, or two hundred at once, are sent. A worker takes 0.1 s to start."""
 WANTED_AFTER_ALL = "What was made is paid for. If it is wanted after all, `imagewright jobs resume {id}` fetches it."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 
@@ -273,14 +275,18 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
 
 
 async def get_ready(provider: object) -> None:
-    """Start what a first call needs, beside all that has to be written down for it. Never raises."""
+    """Start what a first call needs, beside all that has to be written down for it. Never raises.
+
+    A worker is started a moment later: it is needed for what the vendor makes, and must not hold up what is sent.
+    """
     if isinstance(provider, GetsReady):
         try:
             await provider.get_ready()
         except Exception as error:  # noqa: BLE001 - the first request says what is wrong
             log.info("what the first request needs could not be started ahead of it: %r", error)
-    else:
-        WORKERS.warm_up()
+            return
+        await anyio.sleep(SENT_SECONDS)
+    WORKERS.warm_up()
 
 
 async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk: Desk) -> Attempt:

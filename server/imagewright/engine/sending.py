@@ -199,7 +199,6 @@ class VendorCalls:
                     await anyio.sleep_forever()  # this process is about to end, and sends nothing more
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
-                WORKERS.warm_up()  # it is up before the first picture is there
                 if (late := anyio.current_time() - slot) > LATE and self.provider.account:
                     await self.desk.stores.jobs.slot_used(self.provider.account, late)
                 if call_run.state is CallState.PLANNED:
