@@ -50,7 +50,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
-    made = Pool(usual_authorities())
+    made = Pool()
     yield made
     await made.aclose()
 
@@ -106,6 +106,18 @@ async def test_a_connection_whose_certificate_was_checked_for_one_name_serves_no
             await get(pool, url.replace("pictures", "other"), at(LOOPBACK))
         await pool.aclose()
     assert got == [b"GET"] * 2
+
+
+async def test_certificates_are_read_for_the_first_request_that_needs_them(
+    site: Site, pool: Pool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    usual_authorities.cache_clear()
+    assert await get(pool, f"http://one.example:{site.port}/", at(LOOPBACK)) == b"/"
+    with pytest.raises(FetchError, match="certificates cannot be read") as caught:
+        await get(pool, f"https://one.example:{site.port}/", at(LOOPBACK))
+    assert caught.value.reason == "unreachable"
+    assert site.connections == 1
 
 
 async def test_only_a_get_goes_over_a_kept_connection(site: Site, pool: Pool) -> None:

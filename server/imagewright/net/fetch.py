@@ -83,15 +83,17 @@ class Pool:
     that is used next is looked at. No proxy is asked, and no cookie is kept.
 
     Args:
-        verify: what certificates are checked against.
+        verify: what certificates are checked against; None for the usual authorities, which are read in a thread with
+            the first request that needs them: that takes 50 ms, for which a first request without TLS does not wait.
         most_idle: how many idle ones are kept.
         idle_seconds: for how long they are.
     """
 
     def __init__(
-        self, verify: ssl.SSLContext, *, most_idle: int = MOST_IDLE, idle_seconds: float = IDLE_SECONDS
+        self, verify: ssl.SSLContext | None = None, *, most_idle: int = MOST_IDLE, idle_seconds: float = IDLE_SECONDS
     ) -> None:
         self._verify = verify
+        self._reading = anyio.Lock(fast_acquire=True)
         self._most_idle = most_idle
         self._idle_seconds = idle_seconds
         self._idle: dict[httpcore.AsyncHTTPConnection, tuple[Place, float]] = {}
@@ -116,12 +118,12 @@ class Pool:
         old = await self._take(place) if kept else None
         try:
             try:
-                connection = old or self._opened(url.origin)
+                connection = old or await self._opened(url)
                 answer = await connection.handle_async_request(ready)
             except (httpcore.NetworkError, httpcore.RemoteProtocolError):
                 if not (again and old):
                     raise
-                connection = self._opened(url.origin)
+                connection = await self._opened(url)
                 answer = await connection.handle_async_request(ready)
         except _FAILURES as error:
             raise named(error) from error
@@ -130,8 +132,15 @@ class Pool:
         body = _Body(answer.aiter_stream(), self, place, connection, answer)
         return httpx.Response(answer.status, headers=headers, stream=body, request=request)
 
-    def _opened(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
-        return httpcore.AsyncHTTPConnection(origin, self._verify, network_backend=Network())
+    async def _opened(self, url: httpcore.URL) -> httpcore.AsyncHTTPConnection:
+        """A new connection, which opens with its first request."""
+        if url.scheme == b"https":
+            async with self._reading:  # one reads for all
+                try:
+                    self._verify = self._verify or await anyio.to_thread.run_sync(usual_authorities)
+                except OSError as error:
+                    raise httpcore.ConnectError(f"the authorities' certificates cannot be read: {error}") from error
+        return httpcore.AsyncHTTPConnection(url.origin, self._verify, network_backend=Network())
 
     async def _take(self, place: Place) -> httpcore.AsyncHTTPConnection | None:
         """The newest connection to a place, if it can still be used."""
@@ -263,7 +272,7 @@ async def open_public(
     Raises:
         FetchError: refused, unreachable, too many redirects, or another answer than those.
     """
-    opened = nullcontext(pool) if pool else aclosing(Pool(await anyio.to_thread.run_sync(usual_authorities)))
+    opened = nullcontext(pool) if pool else aclosing(Pool())
     async with opened as connections:
         send = through(pinned(connections, look_up, guard))
         response = await _follow(send, url, {**HEADERS, **headers})

@@ -262,7 +262,7 @@ class HttpClient:
     async def _open(self) -> Connections:
         async with self._opening:
             if self._connections is None:
-                # in a thread, as importing httpx and reading the certificates take long
+                # in a thread, as importing httpx takes long
                 self._connections = await anyio.to_thread.run_sync(_connect)
             return self._connections
 

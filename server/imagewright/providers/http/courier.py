@@ -242,7 +242,7 @@ class Courier:
 
 
 def connect() -> Connections:
-    """The connections to vendors. Blocks, as importing httpx and reading the certificates take long."""
+    """The connections to vendors. Blocks, as importing httpx takes long."""
     from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - whoever only collects needs no httpx
 
     return Connections()

@@ -94,13 +94,13 @@ class _Proxied(Pieces):
 
 
 class Connections:
-    """The connections of this process to vendors. Making it blocks for the certificates: do it in a thread."""
+    """The connections of this process to vendors. Making it blocks for the certificates if there is a proxy."""
 
     def __init__(self) -> None:
         for name in ("httpx", "httpcore"):
             # their own lines hold whole addresses, and a result link's query is a secret
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._pool = Pool(usual_authorities())
+        self._pool = Pool()
         self._proxied = _through_proxies()
         self._room = anyio.Semaphore(MOST_AT_ONCE, fast_acquire=True)
         self._hosts = defaultdict[str, anyio.Semaphore](partial(anyio.Semaphore, MOST_DOWNLOADS, fast_acquire=True))
