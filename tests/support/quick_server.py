@@ -19,6 +19,7 @@ from imagewright.providers.fal.provider import Fal
 from imagewright.providers.kie.provider import Kie
 from imagewright.providers.replicate.provider import Replicate
 from imagewright.settings import load
+from imagewright.surface import delivery, http, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,8 @@ LOOK_EVERY = 0.05
 """Seconds between two looks at the configuration."""
 SURE_WAIT = 0.3
 """Seconds within which an answer is sure to reach the client."""
+HTTP_SECONDS = 3.0
+"""Seconds within which a client must send what it begins and read what it is sent."""
 DAY = date(2026, 11, 26)
 """The day that is taken for today where it is judged what has ended."""
 
@@ -43,6 +46,9 @@ def hurry(change: Callable[[object, str, object], None] = setattr) -> None:
         change: sets an attribute; a test's own way takes it back afterwards.
     """
     change(load, "SURE_WAIT", SURE_WAIT)
+    change(listening, "HEAD_SECONDS", HTTP_SECONDS)
+    change(http, "BODY_SECONDS", HTTP_SECONDS)
+    change(delivery, "WRITE_SECONDS", HTTP_SECONDS)
     change(config, "LOOK_EVERY", LOOK_EVERY)
     change(engine, "make_config", partial(config.make_config, today=DAY))
     for vendor in (Fal, Kie, Replicate):

@@ -51,7 +51,8 @@ async def ask_price(ctx: Context, question: str) -> bool | t.InputRequiredResult
         return t.InputRequiredResult(input_requests={QUESTION: request})
     with anyio.move_on_after(ASK_SECONDS):
         try:
-            return _agrees(await ctx.session.elicit_form(question, FORM))
+            # over HTTP it goes out with the answer to the call: not every client listens to anything else
+            return _agrees(await ctx.session.elicit_form(question, FORM, related_request_id=ctx.request_id))
         except MCPError:
             return False
     return False

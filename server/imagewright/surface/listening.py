@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import struct
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -41,6 +42,8 @@ FILES = 4096
 """Files that may be open, where the system allows it: macOS allows 256 unless asked."""
 FIRST_OPEN_PORT = 1024
 """Lower ports are for the system's own programs."""
+AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""For SO_LINGER: nothing is sent any more after a connection is closed."""
 LEAVE_SECONDS = 1
 """Seconds for which answers that are being written are waited for when the server leaves."""
 
@@ -126,6 +129,12 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._set_deadline()
 
+    def on_response_complete(self) -> None:
+        """As uvicorn's; a head that was begun behind the last request is waited for as any other."""
+        super().on_response_complete()
+        if self.conn.trailing_data[0]:
+            self._set_deadline()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn's."""
         self.is_lost = True
@@ -134,7 +143,10 @@ class Connection(H11Protocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection that has no request, also where its last answer was never read."""
-        self.abort()
+        if self.transport.get_write_buffer_size():
+            self.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     async def flushed(self) -> bool:
         """Return when all is written, and whether the system has taken it."""
@@ -142,7 +154,9 @@ class Connection(H11Protocol):
         return not self.is_lost
 
     def abort(self) -> None:
-        """End it at once; what is not written yet is dropped."""
+        """End it at once; what the client has not read is dropped, also by the system."""
+        with suppress(OSError):  # the client was quicker
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self.transport.abort()
 
     def _set_deadline(self) -> None:

@@ -108,10 +108,10 @@ def _over_http(settings: Settings, host: str | None, port: str | None, path: str
             "connect CLIENT --http. For another beside it, choose another --port"
         ) from error
     address = f"http://{'[::1]' if name == '::1' else '127.0.0.1'}:{sockets[0].getsockname()[1]}{place}"
-    (put if sys.stdout.isatty() else put_error)(f"Imagewright serves at {address}\n")
     if not with_token:
         put_error(OPEN)
-    elif sys.stdout.isatty():
+    (put if sys.stdout.isatty() else put_error)(f"Imagewright serves at {address}\n")
+    if with_token and sys.stdout.isatty():
         source = "IMAGEWRIGHT_HTTP_TOKEN" if settings.http.token else settings.folders.token
         put(f"Its token is in {source}. Connect a client: imagewright connect CLIENT --http. Ctrl-C ends the server.\n")
     sys.stdout.flush()

@@ -1,0 +1,219 @@
+"""Who is let in over HTTP, what is not read, and how long a client may take."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import socket
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.quick_server import HTTP_SECONDS
+from tests.support.raw_client import ERAS, MODERN, PATIENCE
+from tests.support.raw_http import HttpProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpProcess]:
+    with HttpProcess(IMAGEWRIGHT_HOME=str(tmp_path_factory.mktemp("shared"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpProcess]:
+    with HttpProcess("--no-token", IMAGEWRIGHT_HOME=str(tmp_path_factory.mktemp("open"))) as server:
+        yield server
+
+
+def ask(
+    server: HttpProcess, body: bytes = PING, method: str = "POST", path: str = "/mcp", **headers: str | None
+) -> tuple[int, dict[str, str], str]:
+    """Status, headers and the sentence of the answer; a header that is None is left out."""
+    usual = {**JSON, "Authorization": f"Bearer {server.token}"}
+    given = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    connection = HTTPConnection(server.host, server.port, timeout=PATIENCE)
+    connection.putrequest(method, path, skip_host="Host" in given)
+    for name, value in ({"Content-Length": str(len(body))} | given).items():
+        if value is not None:
+            connection.putheader(name, value.replace("PORT", str(server.port)))
+    connection.endheaders(body)
+    response = connection.getresponse()
+    text = response.read().decode()
+    found = {name.lower(): value for name, value in response.headers.items()}
+    response.close()
+    connection.close()
+    is_error = found.get("content-type", "") == "application/json" and "error" in json.loads(text)
+    return response.status, found, json.loads(text)["error"]["message"] if is_error else text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        ({"Authorization": None}, 401, "asks for its token"),
+        ({"Authorization": "Basic dXNlcjpwYXNz"}, 401, "asks for its token"),
+        ({"Authorization": "Bearer "}, 401, "asks for its token"),
+        ({"Authorization": "Bearer 0123456789abcdef"}, 401, "not the token"),
+        ({"Authorization": "Bearer t\u00f6ken"}, 401, "not the token"),
+        ({"Host": "evil.example:PORT"}, 403, "its own machine"),
+        ({"Host": "127.0.0.1:1"}, 403, "its own machine"),
+        ({"Host": "localhost"}, 403, "its own machine"),
+        ({"Host": "localhost.evil.example:PORT"}, 403, "its own machine"),
+        ({"Host": ""}, 403, "its own machine"),
+        ({"Origin": "https://evil.example"}, 403, "web pages"),
+        ({"Origin": "http://localhost.evil.example:PORT"}, 403, "web pages"),
+        ({"Origin": "null"}, 403, "web pages"),
+        ({"Origin": "http://[::1"}, 403, "web pages"),
+        ({"Host": "localhost:PORT", "Origin": "http://localhost:5173"}, 400, "session"),
+        ({"Host": "[::1]:PORT", "Origin": "http://127.0.0.1:PORT"}, 400, "session"),
+        ({"path": "/"}, 404, "is at /mcp"),
+        ({"path": "/.well-known/oauth-protected-resource/mcp", "Authorization": None}, 404, "is at /mcp"),
+        ({"path": "/mcp/"}, 400, "session"),
+    ],
+)
+def test_only_who_is_here_and_has_the_token_is_let_in(
+    server: HttpProcess, headers: dict[str, str | None], status: int, words: str
+) -> None:
+    path = headers.pop("path", None) or "/mcp"
+    got, found, text = ask(server, path=path, **headers)
+    assert got == status, text
+    assert words in text
+    assert found["server"].startswith("imagewright/")
+    assert ("www-authenticate" in found) is (status == 401)
+    assert server.token not in text
+
+
+def test_without_a_token_who_is_elsewhere_is_still_not_let_in(open_server: HttpProcess) -> None:
+    assert any("spend your money" in line for line in open_server.log)
+    assert ask(open_server, Authorization=None)[0] == 400
+    assert ask(open_server, Authorization=None, Host="evil.example")[0] == 403
+    assert ask(open_server, Authorization=None, Origin="https://evil.example")[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "empty"),
+        (b"x", "not JSON"),
+        (b"[" + PING + b"]", "batches"),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', "id must be"),
+        (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', 'jsonrpc must be "2.0"'),
+        (b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * 300 + b'"}', "longer than"),
+        (b"[" * 100_000, ""),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', ""),
+    ],
+)
+@pytest.mark.parametrize("revision", ERAS)
+def test_what_is_no_message_is_answered_as_on_standard_input(
+    server: HttpProcess, body: bytes, words: str, revision: str
+) -> None:
+    status, _, text = ask(server, body, MCP_Protocol_Version=revision)
+    assert status == 400
+    assert words in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 400),
+        ("DELETE", {}, 400),
+        ("PUT", {}, 405),
+        ("OPTIONS", {}, 405),
+        ("POST", {"Mcp_Session_Id": "nosuchsession"}, 404),
+        ("POST", {"Content_Length": str(10**12)}, 413),
+        ("POST", {"Content_Type": "text/plain"}, 400),
+        ("POST", {"Accept": "text/html"}, 406),
+    ],
+)
+def test_odd_requests_have_their_status(server: HttpProcess, method: str, headers: dict[str, str], status: int) -> None:
+    assert ask(server, method=method, **headers)[0] == status
+
+
+def test_two_requests_of_a_session_with_one_id_do_not_hold_each_other_up(server: HttpProcess) -> None:
+    client = server.client(ERAS[0])
+    listening = {"name": "qwen", "arguments": {"prompt": "a kite"}}
+    first = client.begin("tools/call", listening, progress=True)
+    stream = client.response(first)  # its head is there: it is being dealt with
+    client._last -= 1  # noqa: SLF001 - a client that counts wrongly
+    connection = client._connections[first]  # noqa: SLF001 - as above
+    second = client.response(client.begin("ping"))
+    text = second.read()
+    assert (second.status, b"not answered yet" in text) == (400, True)
+    assert client.read(stream)["result"]["structuredContent"]["status"] == "completed"
+    connection.close()
+
+
+def wait_for_end(connection: socket.socket) -> bytes:
+    """What comes until the other side ends the connection."""
+    connection.settimeout(PATIENCE)
+    found = b""
+    try:
+        while part := connection.recv(65536):
+            found += part
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def test_who_does_not_send_what_it_begins_is_not_waited_for(server: HttpProcess) -> None:
+    head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {server.token}\r\n"
+    begun = {
+        "nothing": b"",
+        "half a head": head.encode(),
+        "half a body": f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode(),
+        "half a second head": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET",
+    }
+    connections = {name: socket.create_connection((server.host, server.port)) for name in begun}
+    try:
+        for name, data in begun.items():
+            connections[name].sendall(data)
+        ends = {name: wait_for_end(one) for name, one in connections.items()}
+    finally:
+        for one in connections.values():
+            one.close()
+    assert ends["nothing"] == ends["half a head"] == b""
+    assert b"408 Request Timeout" in ends["half a body"]
+    assert f"within {HTTP_SECONDS:.0f} s".encode() in ends["half a body"]
+    assert ends["half a second head"].startswith(b"HTTP/1.1 403")
+    assert ask(server)[0] == 400, "all others are served meanwhile"
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="sees an end without reading")
+def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same_call(server: HttpProcess) -> None:
+    client = server.client(MODERN)
+    pictures = {"prompt": "a large kite", "variants": 4, "seed": 7}
+    params: dict[str, Any] = {"name": "qwen", "arguments": pictures}
+    made = client.call(**params)["structuredContent"]
+    size = made["images"][0]["bytes"]
+    connection = socket.create_connection((server.host, server.port))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    uri = made["images"][0]["uri"]
+    headers = {**client.headers, "Mcp-Method": "resources/read", "Mcp-Name": uri}
+    prefix = "io.modelcontextprotocol"
+    meta = {f"{prefix}/protocolVersion": MODERN, f"{prefix}/clientCapabilities": {}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri, "_meta": meta}}
+    body = json.dumps(message).encode()
+    lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
+    head = "\r\n".join(["POST /mcp HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *lines, "", ""]).encode()
+    connection.sendall((head + body) * 60)  # more than the system holds for it
+    assert size > 0
+    assert client.call(**params)["structuredContent"]["status"] == "completed", "all others are served meanwhile"
+    ends = select.poll()
+    ends.register(connection, 0)
+    assert ends.poll(PATIENCE * 1000), "it is never hung up on"
+    connection.close()
+
+
+def test_nobody_is_told_the_token_by_the_log(server: HttpProcess) -> None:
+    for number in range(3):
+        ask(server, body=b"x", Authorization=f"Bearer {server.token}{number}")
+    assert not any(re.search(re.escape(server.token), line) for line in server.log)
