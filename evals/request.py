@@ -10,13 +10,16 @@ import tomllib
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER = Path(__file__).parent / "requests"
 SAMPLES = Path(__file__).parents[1] / "server/imagewright/imaging/samples"
@@ -189,6 +192,12 @@ def load_requests(folder: Path = FOLDER) -> list[Request]:
                 raise ValueError(f"{request.name} stands there twice, or has the key of {found[request.key].name}")
             found[request.key] = request
     return list(found.values())
+
+
+def set_name(requests: Iterable[Request]) -> str:
+    """A short name of a set of requests, which changes with every change to one of them."""
+    whole = "\n".join(sorted(request.model_dump_json() for request in requests))
+    return sha256(whole.encode()).hexdigest()[:8]
 
 
 def _request(kind: str, entry: dict[str, Any]) -> Request:

@@ -128,3 +128,11 @@ def _helper(offer: Offer, tool: str, arguments: object) -> Understood:
         return Understood("", read_arguments(known, arguments), defaults)
     except Refusal as refusal:
         return Understood(str(refusal), {**defaults, **arguments}, defaults)
+
+
+async def guide_page(setup: Setup, arguments: object) -> str:
+    """What `image_guide` answers in a setup."""
+    async with connected(setup) as client:
+        given = arguments if isinstance(arguments, dict) else {}
+        result = await client.call_tool("image_guide", given)
+        return "\n".join(block.text for block in result.content if block.type == "text")

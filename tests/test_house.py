@@ -116,7 +116,7 @@ def test_what_a_page_names_is_there(page: str) -> None:
 
 
 def test_a_link_between_pages_leads_to_a_file() -> None:
-    pages = [file for folder in (".", "docs", "benchmarks") for file in sorted((ROOT / folder).glob("*.md"))]
+    pages = [file for folder in (".", "docs", "benchmarks", "evals") for file in sorted((ROOT / folder).glob("*.md"))]
     links = [
         (page, link) for page in pages for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text("utf-8"))
     ]
