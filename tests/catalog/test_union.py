@@ -118,7 +118,7 @@ def test_what_differs_between_operations_is_reported_in_a_few_words(
 def test_a_rule_across_arguments_is_reported_where_it_applies() -> None:
     mask = {"images": IMAGES, "mask": argument("picture")}
     schema = input_schema(invented(generate={"prompt": argument("text")}, edit=mask))
-    assert schema["properties"]["mask"]["description"] == "Words; needs exactly 1 image"
+    assert schema["properties"]["mask"]["description"] == 'Words; needs exactly 1 image; "": unset'
     assert schema["properties"]["images"]["description"] == "Words"
 
 

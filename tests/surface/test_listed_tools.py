@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 LISTED = tool_definitions(catalog().values())
 EACH_TOOL = pytest.mark.parametrize("tool", LISTED, ids=[tool["name"] for tool in LISTED])
+
+
+DAYS = ("today", "yesterday")
+"""One of them is the day of a picture that was just made, also around midnight."""
+
+
+def _today() -> str:
+    return f"{datetime.now().astimezone():%A, %Y-%m-%d}"
 
 
 def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,6 +66,10 @@ def test_pictures_are_linked_only_when_a_setting_asks_for_it(revision: str, home
         made = result["structuredContent"]["images"][0]
         assert made["id"] in result["content"][1]["text"]
         assert made["uri"] == f"image://{made['id']}"
+        days = [client.call("image_gallery", {"day": day})["structuredContent"]["images"] for day in DAYS]
+        assert made["id"] in [one["id"] for found in days for one in found]
+        before, none, after = _today(), client.call("image_gallery", {"text": "no such word"}), _today()
+        assert any(f"Today is {day}." in none["content"][0]["text"] for day in (before, after))
     with RawClient(revision, env=plain | {"IMAGEWRIGHT_RESOURCE_LINKS": "on"}) as client:
         for again in (client.call("image_gallery", {}), client.call(name, {"prompt": "a fox", "seed": 2})):
             *_, link = again["content"]

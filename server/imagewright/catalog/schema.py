@@ -9,6 +9,7 @@ the schema allows and that means the same as leaving it out.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
@@ -60,8 +61,9 @@ def argument_schema(
     argument: Argument, notes: tuple[str, ...] = (), unset: Scalar | list[str] | None = None
 ) -> dict[str, Any]:
     """The schema of one argument, its limits and notes put into the description, and its neutral value allowed."""
-    if isinstance(unset, int | float) and unset != argument.default:
-        notes = (*notes, f"{unset}: unset")
+    # an empty text or list explains itself, but a mask is easily made up
+    if unset != argument.default and (isinstance(unset, int | float) or argument.kind == "picture"):
+        notes = (*notes, f"{json.dumps(unset)}: unset")
     argument = with_value(argument, unset)
     schema: dict[str, Any] = {"type": _type(argument)}
     if argument.kind == "pictures":

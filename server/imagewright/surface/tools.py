@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from contextlib import aclosing
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -184,15 +185,16 @@ class Tools:
         )
         records, more = found[:limit], len(found) > limit
         lines = [
-            f"{one.id}: {plain(place_of(one))} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d})"
+            f"{one.id}: {plain(place_of(one))} "
+            f"({one.width}x{one.height}, {one.tool}, {one.created.astimezone():%Y-%m-%d})"
             + (f" {one.prompt.quoted(SHOWN_PROMPT)}" if one.prompt else "")
             for one in records
         ]
         if more:
             lines.append(f"There are more: call again with offset {given['offset'] + limit}.")
         data = {"images": [gallery_data(one) for one in records], "more": more}
-        text = "\n".join(lines) or "No picture matches."
-        return await picture_reply(self._engine, records, text, data, previews=given["previews"])
+        lines = lines or [f"No picture matches. Today is {datetime.now().astimezone():%A, %Y-%m-%d}."]
+        return await picture_reply(self._engine, records, "\n".join(lines), data, previews=given["previews"])
 
     async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         topic = given["topic"]
