@@ -135,7 +135,7 @@ async def test_jobs_hold_no_picture_while_their_vendor_works(home: Path, *, uplo
         made.set()
         for job in jobs:
             assert (await bench.done(job)).record.state == "completed"
-            assert left_of(home, job.id) == set()
+    assert all(left_of(home, job.id) == set() for job in jobs)
     assert sent == [0 if uploads else SIZE] * 2 * JOBS
     assert vendor.orders == []
     assert not isinstance(vendor, Uploads) or vendor.uploaded == [SIZE] * 2 * JOBS

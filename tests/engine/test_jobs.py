@@ -30,7 +30,7 @@ async def test_a_job_ends_with_its_pictures_and_leaves_nothing_behind(home: Path
         assert states(entry) == [KEPT, KEPT]
         assert (entry.state, entry.worker_id) == ("completed", "")
         assert cost(entry) == (0.3, "estimate")
-        assert not home.joinpath("incoming", job.id).exists()
+    assert not home.joinpath("incoming", job.id).exists()
 
 
 async def test_what_the_vendor_charged_wins_over_the_estimate(home: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent
             await bench.open("second")
         await lock.let_go()
         assert len(vendor.orders) == 1
-        assert list(home.joinpath("incoming").glob("*")) == []
+    assert list(home.joinpath("incoming").glob("*")) == []
 
 
 async def test_a_caller_who_leaves_while_the_job_waits_to_be_written_down_does_not_stop_it(home: Path) -> None:

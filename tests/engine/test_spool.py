@@ -165,6 +165,20 @@ async def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) 
     assert not (tmp_path / "incoming" / JOB).exists()
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_the_files_of_a_job_that_ended_well_go_later_or_when_the_server_leaves(
+    tmp_path: Path, *, leaves: bool
+) -> None:
+    spool, folder = spool_of(tmp_path), tmp_path / "incoming" / JOB
+    await spool.keep_output(JOB, 1, Output(data=b"picture"))
+    async with anyio.create_task_group() as group:
+        group.start_soon(spool.clear_later, JOB, 600.0 if leaves else 0.0)
+        assert folder.exists()
+        if leaves:
+            group.cancel_scope.cancel()
+    assert not folder.exists()
+
+
 async def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: Path) -> None:
     spool, record = spool_of(tmp_path), entry("running", CallRecord(number=0), CallRecord(number=1, first_variant=2))
     assert await spool.read_answer(record, record.calls[0]) is None

@@ -154,14 +154,14 @@ async def test_a_crafted_file_that_was_paid_for_is_kept_byte_for_byte(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001,))
-    vendor, kept, results = Crafting(), {}, _results()
+    vendor, kept, results, jobs = Crafting(), {}, _results(), dict[str, str]()
     async with open_bench(home, vendor) as bench:
         for name, data in results.items():
             vendor.file = data
             job = await bench.begin(name)
             with anyio.fail_after(PATIENCE):
                 await job.ended()
-            assert left_of(home, job.id) == set(), name
+            jobs[name] = job.id
             if job.record.state == "completed":
                 assert CRAFTED[name][1] == "", name
                 (path,) = (place(one) for one in job.pictures)
@@ -171,6 +171,7 @@ async def test_a_crafted_file_that_was_paid_for_is_kept_byte_for_byte(
                 (path,) = (one for one in folder.iterdir() if str(one) in str(job.error))
             kept[name] = path.read_bytes()
     assert [name for name, data in kept.items() if data != results[name]] == []
+    assert [name for name, job_id in jobs.items() if left_of(home, job_id)] == []
     assert len(kept) == len(results) == len(vendor.orders)
 
 

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
     from imagewright.engine.run import Attempt
-    from imagewright.storage.base import JobEnd
     from imagewright.storage.records import Cap, JobRecord
     from imagewright.storage.stores import Stores
 
@@ -326,24 +325,19 @@ class Jobs:
             await self._stall(job)
             return
         ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
-        unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
-            values: JobEnd = {
-                "cost_usd": ended.cost_usd,
-                "cost_basis": ended.cost_basis,
-                "notes": ended.notes,
-                "error": ended.error,
-            }
-            steps = [step for call_run in attempt.call_runs for step in call_run.unwritten]
-            pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
             try:
-                await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
+                is_kept = await attempt.conclude(ended)
             except LostLeaseError:  # the folder is the other process's now, and so is the end
                 job.is_local = False
                 return
-            # if the store could not be written, a process that takes the job over must find the results here
-            await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
+            # a job that did not complete may be carried on at any time, and one that did is answered first
+            later = is_kept and ended.state == "completed"
+            if not later:
+                await self._spool.clear(job.id, whole=is_kept)
         job.finish(ended)
+        if later:
+            self._group.start_soon(self._spool.clear_later, job.id)  # a task of its own: this one holds the results
 
     async def _stall(self, job: Job) -> None:
         """Leave a job until somebody asks for it or a server starts. It may be paid, and to go on now does not help."""

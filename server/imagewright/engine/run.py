@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.plan import Plan
     from imagewright.engine.waiting import Desk
+    from imagewright.storage.base import JobEnd
     from imagewright.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -76,6 +77,24 @@ class Attempt(VendorCalls):
         with self.job.scope:
             open_runs = [call_run for call_run in self.call_runs if call_run.state not in FINAL]
             await _each(self._carry_out_call, open_runs)
+
+    async def conclude(self, ended: JobRecord) -> bool:
+        """Write the end of the job down, with the steps and pictures that are not written yet.
+
+        Returns:
+            Whether all of its pictures are in the library. If the store could not be written, a process that takes the
+            job over must find them here.
+
+        Raises:
+            LostLeaseError: another process has the job now.
+        """
+        steps = [step for call_run in self.call_runs for step in call_run.unwritten]
+        pictures = [picture for call_run in self.call_runs for picture in call_run.unrecorded]
+        jobs, names = self.desk.stores.jobs, ("cost_usd", "cost_basis", "notes", "error")
+        values = cast("JobEnd", {name: getattr(ended, name) for name in names})
+        await jobs.conclude(self.job.id, steps, pictures, (ended.state, values))
+        unsaved = any(call_run.has_unsaved_output for call_run in self.call_runs)
+        return not unsaved and self.job.id not in jobs.unwritten
 
     async def _carry_out_call(self, call_run: CallRun) -> None:
         try:
