@@ -13,6 +13,7 @@ import anyio
 from mcp import Client
 
 from evals.request import DAY
+from imagewright.catalog.load import catalog
 from imagewright.engine.calls import understand
 from imagewright.engine.check import read_arguments
 from imagewright.engine.config import Config, make_config
@@ -59,11 +60,8 @@ def settings_variables(setup: Setup, home: str) -> dict[str, str]:
     """The environment of a server with this setup."""
     named = setup.providers or [name for name, variables in KEY_VARIABLES.items() if variables]
     found = {"HOME": home, "IMAGEWRIGHT_HOME": home} | {KEY_VARIABLES[name][0]: KEY for name in named}
-    if setup.on is not None:
-        found["IMAGEWRIGHT_TOOLS"] = ",".join(setup.on)
-    if setup.off:
-        found["IMAGEWRIGHT_DISABLE"] = ",".join(setup.off)
-    return found
+    off = catalog() if setup.on == () else setup.off  # an empty list of what is on counts as none given
+    return found | {"IMAGEWRIGHT_TOOLS": ",".join(setup.on or ()), "IMAGEWRIGHT_DISABLE": ",".join(off)}
 
 
 def _config(setup: Setup, home: str) -> Config:

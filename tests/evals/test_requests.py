@@ -54,6 +54,15 @@ def test_every_acceptable_tool_is_on() -> None:
     assert hidden == {}
 
 
+def test_what_is_on_is_what_the_setup_says() -> None:
+    setups = {request.setup for request in REQUESTS}
+    assert any(setup.on == () for setup in setups)
+    for setup in setups:
+        on = set(offer_of(setup).names)
+        assert on.isdisjoint(setup.off), setup.name
+        assert setup.on is None or on & PAID == set(setup.on) & PAID, setup.name
+
+
 def test_there_are_enough_of_them_and_every_tool_is_right_somewhere() -> None:
     first = Counter(request.accept[0] for request in REQUESTS)
     assert len(REQUESTS) >= 160
