@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.engine import Engine
     from imagewright.surface.delivery import Delivery
+    from imagewright.surface.tools import Heard
 
     Context = ServerRequestContext[Any]
     Handler = Callable[[Context, Any], Awaitable[Any]]
@@ -71,20 +72,32 @@ class NotifyingServer(Server[Any]):
 
 
 class McpServer:
-    """One server over one engine, which is open for as long as the server runs."""
+    """One server over one engine, which is open for as long as the server runs.
+
+    Args:
+        engine: whose offer is served.
+        tools: makes the tools; resources and prompts likewise. A server may have more than the product's.
+    """
 
     server: NotifyingServer
     """The SDK's low-level server, ready to run on any transport."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        tools: Callable[[Engine, Heard], Tools] = Tools,
+        resources: Callable[[Engine], Resources] = Resources,
+        prompts: Callable[[Engine], Prompts] = Prompts,
+    ) -> None:
         self._engine = engine
         self._bus = InMemorySubscriptionBus()
         self._listening = ListenHandler(self._bus)
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
-        self._tools = Tools(engine, _heard)
-        self._resources = resources = Resources(engine)
-        prompts = Prompts(engine)
+        self._tools = tools(engine, _heard)
+        self._resources = resources(engine)
+        pages = prompts(engine)
         self.server = NotifyingServer(
             "imagewright",
             title="Imagewright",
@@ -93,12 +106,12 @@ class McpServer:
             on_list_tools=_guarded(self._list_tools),
             on_call_tool=self._call_tool,
             get_tool_input_schema=self._tools.input_schema,
-            on_list_resources=_guarded(resources.listed),
-            on_list_resource_templates=_guarded(resources.templates),
-            on_read_resource=_guarded(resources.read),
-            on_list_prompts=_guarded(prompts.listed),
-            on_get_prompt=_guarded(prompts.get),
-            on_completion=_guarded(prompts.complete),
+            on_list_resources=_guarded(self._resources.listed),
+            on_list_resource_templates=_guarded(self._resources.templates),
+            on_read_resource=_guarded(self._resources.read),
+            on_list_prompts=_guarded(pages.listed),
+            on_get_prompt=_guarded(pages.get),
+            on_completion=_guarded(pages.complete),
             on_subscriptions_listen=self._listening,
         )
         self.server.add_notification_handler("notifications/initialized", t.NotificationParams, self._joined)
