@@ -92,7 +92,7 @@ def required(revision: str) -> set[str]:
 
 def run_suite(home: Path) -> dict[str, Report]:
     """What the suite says of our server, by revision. Both parts of it speak to one server at the same time."""
-    for tool in ("node", "conformance"):
+    for tool in ("conformance", "node"):
         tool_folder(tool)
     return anyio.run(_run_suite, home)
 
