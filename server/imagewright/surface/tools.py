@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     Helper = Callable[[Context, dict[str, Any]], Awaitable[t.CallToolResult]]
     Heard = Callable[[Context, Callable[[], Awaitable[None]]], Awaitable[None]]
 
-
 Block = t.TextContent | t.ImageContent | t.ResourceLink
 
 log = logging.getLogger(__name__)
