@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROMPT = "a heron"
 ASKED = {"prompt": PROMPT, "seed": 3}
-ABLE = {"elicitation": {}}
+ABLE: dict[str, Any] = {"elicitation": {}}
 SOON = 60.0
 """Seconds; a server ends within tenths of one, but the machine may be busy."""
 

@@ -16,7 +16,7 @@ from tests.support.raw_client import ERAS, MODERN, PATIENCE
 from tests.support.raw_http import HttpProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
 JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -35,11 +35,15 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpProces
 
 
 def ask(
-    server: HttpProcess, body: bytes = PING, method: str = "POST", path: str = "/mcp", **headers: str | None
+    server: HttpProcess,
+    headers: Mapping[str, str | None] | None = None,
+    body: bytes = PING,
+    method: str = "POST",
+    path: str = "/mcp",
 ) -> tuple[int, dict[str, str], str]:
     """Status, headers and the sentence of the answer; a header that is None is left out."""
     usual = {**JSON, "Authorization": f"Bearer {server.token}"}
-    given = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    given = {**usual, **(headers or {})}
     connection = HTTPConnection(server.host, server.port, timeout=PATIENCE)
     connection.putrequest(method, path, skip_host="Host" in given)
     for name, value in ({"Content-Length": str(len(body))} | given).items():
@@ -82,8 +86,8 @@ def ask(
 def test_only_who_is_here_and_has_the_token_is_let_in(
     server: HttpProcess, headers: dict[str, str | None], status: int, words: str
 ) -> None:
-    path = headers.pop("path", None) or "/mcp"
-    got, found, text = ask(server, path=path, **headers)
+    path = headers.get("path") or "/mcp"
+    got, found, text = ask(server, {name: one for name, one in headers.items() if name != "path"}, path=path)
     assert got == status, text
     assert words in text
     assert found["server"].startswith("imagewright/")
@@ -93,9 +97,9 @@ def test_only_who_is_here_and_has_the_token_is_let_in(
 
 def test_without_a_token_who_is_elsewhere_is_still_not_let_in(open_server: HttpProcess) -> None:
     assert any("spend your money" in line for line in open_server.log)
-    assert ask(open_server, Authorization=None)[0] == 400
-    assert ask(open_server, Authorization=None, Host="evil.example")[0] == 403
-    assert ask(open_server, Authorization=None, Origin="https://evil.example")[0] == 403
+    assert ask(open_server, {"Authorization": None})[0] == 400
+    assert ask(open_server, {"Authorization": None, "Host": "evil.example"})[0] == 403
+    assert ask(open_server, {"Authorization": None, "Origin": "https://evil.example"})[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_without_a_token_who_is_elsewhere_is_still_not_let_in(open_server: HttpP
 def test_what_is_no_message_is_answered_as_on_standard_input(
     server: HttpProcess, body: bytes, words: str, revision: str
 ) -> None:
-    status, _, text = ask(server, body, MCP_Protocol_Version=revision)
+    status, _, text = ask(server, {"MCP-Protocol-Version": revision}, body)
     assert status == 400
     assert words in text
     assert "Traceback" not in text
@@ -128,14 +132,14 @@ def test_what_is_no_message_is_answered_as_on_standard_input(
         ("DELETE", {}, 400),
         ("PUT", {}, 405),
         ("OPTIONS", {}, 405),
-        ("POST", {"Mcp_Session_Id": "nosuchsession"}, 404),
-        ("POST", {"Content_Length": str(10**12)}, 413),
-        ("POST", {"Content_Type": "text/plain"}, 400),
+        ("POST", {"Mcp-Session-Id": "nosuchsession"}, 404),
+        ("POST", {"Content-Length": str(10**12)}, 413),
+        ("POST", {"Content-Type": "text/plain"}, 400),
         ("POST", {"Accept": "text/html"}, 406),
     ],
 )
 def test_odd_requests_have_their_status(server: HttpProcess, method: str, headers: dict[str, str], status: int) -> None:
-    assert ask(server, method=method, **headers)[0] == status
+    assert ask(server, headers, method=method)[0] == status
 
 
 def test_two_requests_of_a_session_with_one_id_do_not_hold_each_other_up(server: HttpProcess) -> None:
@@ -215,5 +219,5 @@ def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same
 
 def test_nobody_is_told_the_token_by_the_log(server: HttpProcess) -> None:
     for number in range(3):
-        ask(server, body=b"x", Authorization=f"Bearer {server.token}{number}")
+        ask(server, {"Authorization": f"Bearer {server.token}{number}"}, b"x")
     assert not any(re.search(re.escape(server.token), line) for line in server.log)

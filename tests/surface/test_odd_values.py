@@ -80,6 +80,10 @@ async def test_every_argument_of_every_model(row: Row, operation: OperationName,
                 assert len(str(caught.value).encode()) < LARGEST_REFUSAL, what
 
 
+async def unheard(_context: object, _note: object) -> None:
+    """No answer is written."""
+
+
 HELPERS = {one["name"]: one["inputSchema"]["properties"] for one in all_definitions() if one["name"] in HELPER_TOOLS}
 
 
@@ -90,7 +94,7 @@ HELPERS = {one["name"]: one["inputSchema"]["properties"] for one in all_definiti
 async def test_every_argument_of_every_helper(tool: str, name: str, tmp_path: Path) -> None:
     """Odd words can be looked for in vain; what no helper needs is a context for progress."""
     async with engine(tmp_path) as opened:
-        tools = Tools(opened)
+        tools = Tools(opened, unheard)
         for what, value in ODD.items():
             arguments = {"job_id": "job_none"} | {name: value} if tool == "image_job" else {name: value}
             params = t.CallToolRequestParams(name=tool, arguments=arguments)
@@ -151,7 +155,7 @@ async def test_a_key_is_a_text_of_bounded_length(key: Any, tmp_path: Path) -> No
         for one, words in ((key, refused), ("x" * 200, taken), (7, taken), (None, taken)):
             meta = {KEY_META: one}
             params = t.CallToolRequestParams.model_validate({"name": "qwen", "arguments": {}, "_meta": meta})
-            reply = await Tools(opened).call(None, params)  # type: ignore[arg-type] # it is refused before it needs one
+            reply = await Tools(opened, unheard).call(None, params)  # type: ignore[arg-type] # it is refused before it needs one
             assert isinstance(reply, t.CallToolResult)
             assert isinstance(reply.content[0], t.TextContent)
             assert words in reply.content[0].text

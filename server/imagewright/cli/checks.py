@@ -31,11 +31,11 @@ from imagewright.imaging.workers import probe
 from imagewright.net import block_at
 from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
-from imagewright.settings.keys import read_key_file
+from imagewright.settings.keys import read_key_file, read_token
 from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.sources import LEFT, filled_in, read_config, unexpanded, unknown_variables
-from imagewright.settings.table import ALLOW_HOSTS, rate_variable
-from imagewright.surface.client import open_client
+from imagewright.settings.table import ALLOW_HOSTS, HTTP_PORT, rate_variable
+from imagewright.surface.client import count_tools, open_client, who_serves
 from imagewright.text import byte_size, listed, rate
 
 if TYPE_CHECKING:
@@ -367,6 +367,30 @@ async def check_answer(environment: Mapping[str, str], options: Sequence[str]) -
     except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is the finding
         return broken("server", f"does not answer: {_innermost(error)}", "Run: imagewright serve")
     return ok("server", f"answers with {len(tools)} tools in {took:.1f} s")
+
+
+def check_http(settings: Settings) -> Iterator[Finding]:
+    """Whether a server over HTTP runs where clients look for it, and whether it answers."""
+    port = settings.http.port
+    if not (version := who_serves("localhost", port) if port else None):
+        if version is None:
+            yield off(
+                "http", f"no server runs on port {port}", "To let several clients share one: imagewright serve --http"
+            )
+        else:
+            advice = f"Choose another port for ours, with --port or {HTTP_PORT.variable}."
+            yield off("http", f"another program has the port {port}", advice)
+        return
+    url = f"http://127.0.0.1:{port}{settings.http.path}"
+    try:
+        tools = anyio.run(count_tools, url, settings.http.token or read_token(settings.folders.token))
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is the finding
+        says = f"imagewright {version} runs at {url}, but does not answer: {_innermost(error)}"
+        yield broken("http", says, "Stop it, and start it again: imagewright serve --http")
+    else:
+        yield ok("http", f"imagewright {version} answers at {url} with {tools} tools")
+    if version != __version__:
+        yield note("http", f"it is version {version}, and this is {__version__}", "Start it again.")
 
 
 def _innermost(error: BaseException) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx2
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "imagewright"
 """How the server names itself over HTTP."""
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds for which a server on this machine is waited for."""
 
 
@@ -62,31 +64,41 @@ async def open_client(arguments: Sequence[str], env: dict[str, str] | None = Non
         yield OwnClient(client)
 
 
-def who_serves(host: str, port: int) -> str:
-    """Which version of Imagewright listens on a port of this machine; empty where it is another program, or nobody.
+def who_serves(host: str, port: int) -> str | None:
+    """Which version of Imagewright listens on a port of this machine; empty for another program, None for nobody.
 
     No token is shown to it.
     """
+    found = None
     for address in HOSTS[host]:
         connection = HTTPConnection(address, port, timeout=PATIENCE)
         try:
             connection.request("GET", "/")
             name, _, version = connection.getresponse().getheader("server", "").partition("/")
+        except (ConnectionRefusedError, socket.gaierror):
+            continue
         except (OSError, HTTPException):
+            found = ""
             continue
         finally:
             connection.close()
         if name == NAME:
             return version
-    return ""
+        found = ""
+    return found
 
 
-@asynccontextmanager
-async def open_http_client(url: str, token: str) -> AsyncIterator[OwnClient]:
-    """Connect to a server that runs over HTTP, with its token; empty for none."""
+async def count_tools(url: str, token: str) -> int:
+    """How many tools a server over HTTP lists, which is shown this token; none if that is empty.
+
+    Raises:
+        TimeoutError: it does not answer.
+        Exception: it cannot be reached, or does not let us in, in the words of the SDK.
+    """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=PATIENCE, trust_env=False) as http,
-        Client(streamable_http_client(url, http_client=http)) as client,
-    ):
-        yield OwnClient(client)
+    with anyio.fail_after(PATIENCE):
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=PATIENCE, trust_env=False) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            return len((await client.list_tools()).tools)

@@ -22,8 +22,9 @@ from imagewright.cli.output import closing, console, table
 from imagewright.cli.session import settings_now
 from imagewright.errors import ImagewrightError, SettingsError
 from imagewright.providers import KEY_VARIABLES
-from imagewright.settings.keys import flaw
+from imagewright.settings.keys import flaw, make_token, read_token
 from imagewright.settings.load import load_settings
+from imagewright.settings.table import HTTP_PORT, HTTP_TOKEN
 from imagewright.text import clip, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from imagewright.cli.connect import Client
     from imagewright.cli.connect.edit import Change
+    from imagewright.settings.load import Settings
 
 NOTES = "connected"
 """The folder of what was put into clients, beside the configuration file."""
@@ -71,15 +73,28 @@ def _titles() -> dict[str, str]:
 @option("--remove", is_flag=True, help="take out what was put in")
 @option("--replace", is_flag=True, help="change or take out an entry of that name which was written by hand, too")
 @option("--force", is_flag=True, help="write the file also where the client does not seem to be installed")
+@option(
+    "--http", "over_http", is_flag=True, help="let it reach `imagewright serve --http` instead of starting a server"
+)
 @option("--links", "as_links", is_flag=True, help="print links that install the server on this machine, as Markdown")
-def command(*, names: tuple[str, ...], env: tuple[str, ...], scope: str, as_links: bool, **how: bool) -> int:
+def command(
+    *, names: tuple[str, ...], env: tuple[str, ...], scope: str, as_links: bool, over_http: bool, **how: bool
+) -> int:
     """Connect the clients that are named; 1 or 2 when one of them could not be."""
-    notes = settings_now().folders.config.with_name(NOTES)
+    settings = settings_now()
+    notes = settings.folders.config.with_name(NOTES)
     if wrong := [name for name in names if name not in clients()]:
         unknown = "; ".join(f"there is no client {name!r}{did_you_mean(name, clients())}" for name in wrong)
         raise SettingsError(f"{unknown}. The clients are: {', '.join(clients())}. Nothing was changed.")
     around = Surroundings(SYSTEMS.get(sys.platform, "linux"), Path.home(), os.environ, Path.cwd())
-    wish = Wish(_variables(env), around, notes, project=scope == "project", **how)
+    in_project = scope == "project"
+    server = None
+    if over_http:
+        if as_links or env or shared_words():
+            raise SettingsError("--http names a server that runs with settings of its own; leave out the other options")
+        makes = bool(names) and not (in_project or how["dry_run"] or how["remove"])
+        server = _running(settings, in_project=in_project, makes=makes)
+    wish = Wish(_variables(env), around, notes, server=server, project=in_project, **how)
     if as_links:
         put("".join(f"- [{text}]({link})\n" for text, link in links.install_links(wish.entry).items()))
         return 0
@@ -100,6 +115,8 @@ class Wish:
     """Where it is looked for."""
     notes: Path
     """The folder of the notes on what was put in."""
+    server: tuple[str, str] | None
+    """Address and token of the server that runs already; None for one that the client starts."""
     project: bool
     dry_run: bool
     remove: bool
@@ -107,7 +124,9 @@ class Wish:
     force: bool
 
     def entry(self, client: Client) -> dict[str, Any]:
-        """What is to stand in the client's file."""
+        """What is to stand in the client's file. Raises SettingsError where that file can hold no such thing."""
+        if self.server is not None:
+            return client.http_entry(*self.server)
         return client.entry(launch_command(), shared_words(), self.variables)
 
     def change(self, client: Client, file: Path) -> Change:
@@ -116,6 +135,26 @@ class Wish:
         if self.remove:
             return edit.disconnect(client, file, self.entry(client), note, replace=self.replace)
         return edit.connect(client, file, self.entry(client), note, replace=self.replace)
+
+
+def _running(settings: Settings, *, in_project: bool, makes: bool) -> tuple[str, str]:
+    """Address and token of the server over HTTP. In a project's file, which others read, the token is left out.
+
+    Args:
+        settings: where it is.
+        in_project: whether the file is a project's.
+        makes: whether a token that is missing is made.
+
+    Raises:
+        SettingsError: it has no port of its own, or the token cannot be read or written.
+    """
+    if not settings.http.port:
+        raise SettingsError(f"--http needs a port that stays the same; set {HTTP_PORT.variable}")
+    url = f"http://127.0.0.1:{settings.http.port}{settings.http.path}"
+    if in_project:
+        return url, ""
+    made = make_token if makes else read_token
+    return url, settings.http.token or made(settings.folders.token) or HIDDEN
 
 
 def _one(client: Client, wish: Wish) -> int:
@@ -134,7 +173,8 @@ def _one(client: Client, wish: Wish) -> int:
             return 0
         copy = edit.carry_out(change, wish.notes, datetime.now().astimezone())
     except ImagewrightError as error:
-        _explain(client, file, error, None if wish.remove else wish.entry(client))
+        is_none = wish.remove or (wish.server is not None and client.http is None) or file is None
+        _explain(client, file, error, None if is_none else wish.entry(client))
         return 2 if isinstance(error, SettingsError) else 1
     _report(client, change, copy, wish)
     return 0
@@ -223,6 +263,8 @@ def _key_values(client: Client, *entries: Any) -> Iterator[str]:
     """The keys that stand in entries of ours."""
     names = [name for names in KEY_VARIABLES.values() for name in names]
     for entry in entries:
+        headers = entry.get(client.http.headers) if client.http and isinstance(entry, dict) else None
+        yield from map(str, headers.values() if isinstance(headers, dict) else ())
         env = entry.get(client.fields.env) if isinstance(entry, dict) else None
         yield from (str(env[name]) for name in names if isinstance(env, dict) and env.get(name))
 
@@ -234,14 +276,17 @@ def _report(client: Client, change: Change, copy: Path | None, wish: Wish) -> No
     facts = {}
     if not wish.remove:
         entry = wish.entry(client)
-        facts = {"starts": " ".join([entry[client.fields.command], *entry[client.fields.args]])}
-        facts |= dict(_keys(client, wish.variables))
+        if wish.server is not None:
+            facts = dict(_reached(client, wish))
+        else:
+            facts = {"starts": " ".join([entry[client.fields.command], *entry[client.fields.args]])}
+            facts |= dict(_keys(client, wish.variables))
     if copy:
         facts["before"] = f"kept as {copy}"
     if not same:
         facts["next"] = f"Restart {client.title}." if wish.remove else client.next
     notes = []
-    if wish.project and not wish.remove:
+    if wish.project and not wish.remove and wish.server is None:
         notes.append("the file names a path on this machine, so others who share the project cannot use it")
     if client.format == "json" and change.after and not _is_plain(change):
         notes.append(f"the file has comments or trailing commas, and {client.title} may not read them")
@@ -249,6 +294,15 @@ def _report(client: Client, change: Change, copy: Path | None, wish: Wish) -> No
         facts["note"] = "; ".join(notes)
     put(f"{client.title}: {change.done}{where}{same}\n")
     put("".join(f"  {what:<7} {text}\n" for what, text in facts.items()))
+
+
+def _reached(client: Client, wish: Wish) -> Iterator[tuple[str, str]]:
+    """Where a client reaches a server that must run already, and how it gets the token."""
+    url, token = wish.server or ("", "")
+    yield "reaches", url
+    yield "run", "imagewright serve --http"
+    if not token:
+        yield "token", f"{client.title} takes it from {HTTP_TOKEN.variable}, as the file may be shared: set it for both"
 
 
 def _is_plain(change: Change) -> bool:

@@ -79,6 +79,7 @@ def _examine(*, quick: bool, online: bool) -> Iterator[Finding]:
         yield from checks.check_jobs()
     if not quick:
         yield from checks.check_server(os.environ, shared_words())
+        yield from checks.check_http(settings)
 
 
 def _print(found: list[Finding], *, well: bool) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagewright.errors import SettingsError
+from imagewright.settings.table import HTTP_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,23 @@ class Fields(BaseModel):
     command: str = "command"
     args: str = "args"
     env: str = "env"
+
+
+class Remote(BaseModel):
+    """How a client's entry names a server that runs already, over HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = "url"
+    """The field with its address."""
+    headers: str = "headers"
+    """The field with what every request has in its head."""
+    always: dict[str, str | int | bool] = {}
+    """What its entry holds besides."""
+    variable: str = ""
+    """How the value of a header takes an environment variable, with `{name}` for its name; empty where no page says."""
+    pages: tuple[str, ...] = Field(min_length=1)
+    """The pages this was read from, as stored copies."""
 
 
 class Client(BaseModel):
@@ -62,6 +80,8 @@ class Client(BaseModel):
     """How its entry calls what it starts."""
     always: dict[str, str | int | bool] = {}
     """What its entry holds besides."""
+    http: Remote | None = None
+    """The same for a server that runs already; None where its file can name none."""
     links: dict[str, str] = {}
     """Templates of install links by their text."""
     next: str
@@ -86,6 +106,46 @@ class Client(BaseModel):
         program, *words = launch
         variables = {self.fields.env: dict(env)} if env else {}
         return {**self.always, self.fields.command: program, self.fields.args: [*words, *options], **variables}
+
+    def http_entry(self, url: str, token: str) -> dict[str, Any]:
+        """What stands in its file for a server that runs already.
+
+        Args:
+            url: the server's address.
+            token: what the client shows it; empty for an environment variable in its place.
+
+        Raises:
+            SettingsError: its file can name no such server, or no variable.
+        """
+        if self.http is None:
+            raise SettingsError(f"the file of {self.title} takes only servers that it starts itself; leave out --http")
+        if not token and not self.http.variable:
+            raise SettingsError(
+                f"this file may be shared, and no page says how {self.title} takes the token from a variable; "
+                "leave out --scope project"
+            )
+        shown = token or self.http.variable.replace("{name}", HTTP_TOKEN.variable)
+        return {**self.http.always, self.http.url: url, self.http.headers: {"Authorization": f"Bearer {shown}"}}
+
+    def is_http(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry names a server that runs already."""
+        return self.http is not None and self.http.url in entry
+
+    def filled(self, entry: object) -> object:
+        """The entry with what goes without saying; other people leave it out."""
+        if not isinstance(entry, dict):
+            return entry
+        if self.http is not None and self.is_http(entry):
+            return {**self.http.always, **entry}
+        return {**self.always, self.fields.args: [], **entry}
+
+    def foreign(self, entry: Mapping[str, Any]) -> set[str]:
+        """The fields that only an entry of the other form has: of one over HTTP where this is none, or the reverse."""
+        if self.http is None:
+            return set()
+        own, other = {*self.fields.model_dump().values(), *self.always}, {self.http.url, self.http.headers}
+        other |= {*self.http.always}
+        return own - other if self.is_http(entry) else other - own
 
 
 class Surroundings(NamedTuple):

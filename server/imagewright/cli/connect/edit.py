@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from imagewright.cli.connect import NAME, UNSAFE, Splice, apply, blocks, jsonc
+from imagewright.cli.connect import NAME, UNSAFE, Splice, apply, blocks, difference, jsonc
 from imagewright.errors import SettingsError, StorageError, why
 from imagewright.storage.paths.files import remove_file, replace_file, save_new
 
@@ -139,13 +139,17 @@ def connect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note | 
     if not known:
         splices = editor.insert(text, client.section, NAME, merged)
         note = Note(pieces=_pieces(text, splices), made=_made(file, before, known=client.section in value))
-    elif _filled(client, holder[NAME]) == merged:
+    elif client.filled(holder[NAME]) == merged:
         return Change(file, before, before, "already connected", note or Note())
     elif note is None and not replace:
         raise ByHandError(holder[NAME])
-    else:
+    elif client.is_http(wanted) is client.is_http(_table(holder[NAME])):
         splices = editor.replace(text, client.section, NAME, merged)
         note = _moved(note, before, splices)
+    else:  # of another form: fields of it must go, and what is put in anew cannot be taken out to the byte
+        without = apply(text, editor.remove(text, client.section, NAME, emptied=False))
+        splices = difference(text, apply(without, editor.insert(without, client.section, NAME, merged)))
+        note = Note(made=note.made if note else set())
     changed = apply(text, splices)
     _check(editor, changed, [{**value, client.section: {**holder, NAME: merged}}])
     after = _encoded(mark, changed)
@@ -166,7 +170,7 @@ def disconnect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note
     holder = value.get(client.section)
     if before is None or not isinstance(holder, dict) or NAME not in holder:
         return Change(file, before, before, "not connected")
-    if note is None and not replace and _filled(client, holder[NAME]) != wanted:
+    if note is None and not replace and client.filled(holder[NAME]) != wanted:
         raise ByHandError(holder[NAME])
     note = note or Note()
     rest = {name: one for name, one in holder.items() if name != NAME}
@@ -316,17 +320,17 @@ def _made(file: Path, before: bytes | None, *, known: bool) -> set[Literal["fold
 
 
 def _merged(client: Client, entry: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with what is wanted; other fields stay, and so do other variables."""
-    old = entry if isinstance(entry, dict) else {}
-    merged, env = {**old, **wanted}, client.fields.env
-    if isinstance(old.get(env), dict) and env in wanted:
-        merged[env] = {**old[env], **wanted[env]}
+    """The entry with what is wanted; other fields stay, and so do other variables and headers."""
+    old = {name: one for name, one in _table(entry).items() if name not in client.foreign(wanted)}
+    merged = {**old, **wanted}
+    for name in {client.fields.env, client.http.headers if client.http else client.fields.env} & wanted.keys():
+        if isinstance(old.get(name), dict):
+            merged[name] = {**old[name], **wanted[name]}
     return merged
 
 
-def _filled(client: Client, entry: object) -> object:
-    """The entry with what goes without saying; other people leave it out."""
-    return {**client.always, client.fields.args: [], **entry} if isinstance(entry, dict) else entry
+def _table(entry: object) -> dict[str, Any]:
+    return entry if isinstance(entry, dict) else {}
 
 
 def _pieces(text: str, splices: Sequence[Splice]) -> list[tuple[int, int, str]]:
