@@ -69,6 +69,8 @@ class Client(BaseModel):
     """What the driver is told, so that one file can drive several rows."""
     patience: float = 300
     """Seconds for everything its driver tries."""
+    http: bool = False
+    """Whether it takes part in `--http`, where several clients share one server."""
     own: dict[Ability, Text] = {}
     """Why something does not work or is not there, where that is the client's doing: a text, or the name of one of the
     common `reasons`."""

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,8 @@ CHEAPER = "0.001"
 """USD below every price."""
 SWITCHED = "qwen"
 SAMPLES = Path(__file__).parents[2] / "server" / "imagewright" / "imaging" / "samples"
+MOST_DETAIL = 200
+"""Characters that are kept of what was seen."""
 LEAST = 64
 """Pixels of the shorter side of a picture that a model can make something of."""
 
@@ -143,30 +146,42 @@ def _counters(vendors: Mapping[str, KieEmulator]) -> Iterator[str]:
 
 def drive(client: Client, environment: Path, folder: Path, abilities: list[str]) -> dict[str, Cell]:
     """Run a driver to its end and judge what it printed; its output is kept in the folder."""
-    with stage(client, environment, folder) as set_up:
-        document = dict(set_up.document) | {"abilities": abilities}
-        variables = {"HOME": str(set_up.home), "IMAGEWRIGHT_DRIVE": json.dumps(document), "NO_COLOR": "1"}
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
-        words = [*starter(environment, client), str(DRIVERS / client.driver)]
-        with (folder / "stderr.txt").open("wb") as errors, (folder / "stdout.txt").open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - words of our own
-                words,
-                env=kept | variables,
-                cwd=folder / "driver",
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                start_new_session=True,
-            )
-            try:
-                process.wait(client.patience)
-            except subprocess.TimeoutExpired:
-                pass
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    return judged((folder / "stdout.txt").read_text(encoding="utf-8", errors="replace"))
+    with (
+        stage(client, environment, folder) as set_up,
+        driving(client, set_up, folder, {"abilities": abilities}) as run,
+        suppress(subprocess.TimeoutExpired),
+    ):
+        run.wait(client.patience)
+    return judged(output_in(folder))
+
+
+@contextmanager
+def driving(client: Client, set_up: Stage, folder: Path, changes: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    """A driver that runs, with these changes to its document; it is gone afterwards."""
+    document = json.dumps(dict(set_up.document) | changes)
+    variables = {"HOME": str(set_up.home), "IMAGEWRIGHT_DRIVE": document, "NO_COLOR": "1"}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
+    with (folder / "stderr.txt").open("wb") as errors, (folder / "stdout.txt").open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - words of our own
+            [*starter(Path(set_up.document["environment"]), client), str(DRIVERS / client.driver)],
+            env=kept | variables,
+            cwd=folder / "driver",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def output_in(folder: Path) -> str:
+    """What a driver has printed so far."""
+    return (folder / "stdout.txt").read_text(encoding="utf-8", errors="replace")
 
 
 def judged(output: str) -> dict[str, Cell]:
@@ -184,8 +199,14 @@ def _judge(words: Mapping[str, Any]) -> Cell:
     detail, note = str(words.get("detail", "")), str(words.get("note", ""))
     problems = [] if words["outcome"] != "ok" else [*_bad_pictures(words), *_bad_values(words)]
     if problems:
-        return Cell(outcome="fails", detail="; ".join(problems))
-    return Cell(outcome=words["outcome"], detail=detail, note=note)
+        return Cell(outcome="fails", detail=_lasting("; ".join(problems)))
+    return Cell(outcome=words["outcome"], detail=_lasting(detail), note=note)
+
+
+def _lasting(text: str) -> str:
+    """What another run of the same would say too: without folders, and without ids that are made anew each time."""
+    text = re.sub(r"(?:/[\w.@+=\[\]-]+)+/", ".../", text)
+    return re.sub(r"\b(img|job)_(?!0{16})[0-9a-z]{16}\b", r"\1_...", text)[:MOST_DETAIL]
 
 
 def _bad_pictures(words: Mapping[str, Any]) -> Iterator[str]:

@@ -104,6 +104,7 @@ def test_what_a_driver_shows_is_looked_at(tmp_path: Path) -> None:
         {"ability": "edit", "outcome": "ok", "pictures": [str(other)]},
         {"ability": "slow", "outcome": "ok", "pictures": [str(tmp_path / "missing")]},
         {"ability": "structured", "outcome": "ok", "structured": [pair]},
+        {"ability": "cancel", "outcome": "fails", "detail": "img_0123456789abcdef at /home/me/a.png, guide://overview"},
         {"ability": "list", "outcome": "fails", "detail": "early"},
         {"ability": "list", "outcome": "ok", "structured": [pair | {"value": {}}]},
         {"ability": "juggle", "outcome": "ok"},
@@ -114,6 +115,7 @@ def test_what_a_driver_shows_is_looked_at(tmp_path: Path) -> None:
         "edit": "fails",
         "slow": "fails",
         "structured": "ok",
+        "cancel": "fails",
         "list": "fails",
     }
     assert "'id' is a required property" in cells["list"].detail

@@ -28,15 +28,17 @@ MAKES = "nano_banana"
 """The tool that makes a picture."""
 EDITS = {"prompt": "the same at night"}
 """Arguments that edit one, beside its `images`."""
-WRONG = {"prompt": "a lighthouse", "aspect_ratio": "7:77"}
-"""Arguments that are refused, and what the refusal has to name."""
-NAMED = "7:77"
+NAMED = "img_0000000000000000"
+WRONG = {"prompt": "the same at night", "images": [NAMED]}
+"""Arguments that are refused although the schema allows them, and what the refusal has to name."""
 LONG = 60.0
 """Seconds for one ability; the slow one may take three times that."""
 TRIES = 6
 """How often a model would repeat a call that timed out."""
-NOTICED = 15.0
-"""Seconds within which a switch is noticed: the server looks every two."""
+SHARED: dict[str, str] | None = DRIVE["http"]
+"""`url` and `token` of the server that several clients share; None where each starts its own."""
+NOTICED = 90.0 if SHARED else 15.0
+"""Seconds within which a switch is noticed: the server looks every two. Where it is shared, all others come first."""
 
 
 def asked(what: str) -> dict[str, Any]:
@@ -89,12 +91,18 @@ def say(ability: str, outcome: str, **words: Any) -> None:
     sys.stdout.flush()
 
 
-def words_of(error: BaseException) -> str:
-    """The first line of an error, of a group the first of its errors, without what differs from run to run."""
+def first_of(error: BaseException) -> BaseException:
+    """Of a group the first of its errors."""
     while getattr(error, "exceptions", None):
         error = error.exceptions[0]
+    return error
+
+
+def words_of(error: BaseException, most: int = 300) -> str:
+    """An error in a line, without what differs from run to run."""
+    error = first_of(error)
     text = " ".join(str(error).split()).replace(DRIVE["folder"], "")
-    return f"{type(error).__name__}: {text}"[:300]
+    return f"{type(error).__name__}: {text}"[:most]
 
 
 def main(**abilities: Callable[[], Awaitable[Seen | str | None]]) -> None:
@@ -114,14 +122,12 @@ async def _try_all(abilities: Mapping[str, Any]) -> None:
 async def _try(name: str, ability: Any) -> None:
     try:
         seen = await asyncio.wait_for(ability(), LONG * (3 if name in {"slow", "price"} else 1))
-    except AbsentError as error:
-        say(name, "absent", detail=str(error))
-    except UntriedError as error:
-        say(name, "untried", detail=str(error))
     except TimeoutError:
         say(name, "fails", detail="it did not end in time")
     except (Exception, asyncio.CancelledError) as error:  # whatever a client raises is what is to be seen
-        say(name, "fails", detail=words_of(error))
+        cause = first_of(error)
+        outcome = {AbsentError: "absent", UntriedError: "untried"}.get(type(cause), "fails")
+        say(name, outcome, detail=words_of(cause) if outcome == "fails" else str(cause))
     else:
         say(name, "ok", **(seen.words if isinstance(seen, Seen) else {"detail": seen or ""}))
 
@@ -165,8 +171,9 @@ async def paid_once(server: str, before: int = 0) -> None:
 async def switch(to: str) -> None:
     """Switch the tool `off` or `on`, as its user would; where the runner does it, say that it is time."""
     if DRIVE["toggle"]["by"] == "runner":
-        sys.stdout.write('\n{"ready": true}\n')
-        sys.stdout.flush()
+        if to == "off":
+            sys.stdout.write('\n{"ready": true}\n')
+            sys.stdout.flush()
         return
     words, env = DRIVE["toggle"][to], DRIVE["toggle"]["env"]
     done = await asyncio.to_thread(subprocess.run, words, env=env, capture_output=True, check=False, timeout=LONG)
@@ -174,7 +181,13 @@ async def switch(to: str) -> None:
 
 
 async def noticed(changed: asyncio.Event, names: Callable[[], Awaitable[Iterable[str]]]) -> Seen:
-    """That a switch is announced, and that a new list is without the tool."""
+    """That a switch is announced, and that a new list is without the tool.
+
+    A row whose option `hears` is false is a client that hands on no notification, and makes a new list for each turn.
+    """
+    if OPTIONS.get("hears") is False:
+        return await seen_in_next_list(names)
+    all_listed(await names())
     changed.clear()
     await switch("off")
     try:
@@ -189,6 +202,7 @@ async def noticed(changed: asyncio.Event, names: Callable[[], Awaitable[Iterable
 
 async def seen_in_next_list(names: Callable[[], Awaitable[Iterable[str]]]) -> Seen:
     """For clients that hand on no notification: that a later list is without the tool."""
+    all_listed(await names())
     await switch("off")
     end = time.monotonic() + NOTICED
     listed = [*await names()]
@@ -199,21 +213,24 @@ async def seen_in_next_list(names: Callable[[], Awaitable[Iterable[str]]]) -> Se
     return Seen(f"a later list: {all_listed(listed, without=SWITCHED)}", note="next list")
 
 
-async def until_it_arrives(call: Callable[[], Awaitable[bytes | str | None]]) -> Seen:
+async def until_it_arrives(call: Callable[[], Awaitable[bytes | str | bool]]) -> Seen:
     """Repeat a slow call as a model would after a time-out, until the picture is there; and that it was paid once.
 
     Args:
-        call: makes the call with the client's own time limit and returns its picture; None where the answer was that
-            the picture is not there yet. What it raises is taken for a time-out.
+        call: makes the call with the client's own time limit and returns its picture, or whether there is one. What it
+            raises is taken for a time-out.
     """
     last = ""
     for number in range(1, TRIES + 1):
         try:
             picture = await call()
+        except AssertionError:
+            raise
         except Exception as error:  # a client's time-out has many names
             last = words_of(error)
             continue
         if picture:
             await paid_once("slow")
-            return Seen(f"call {number}", note="" if number == 1 else f"call {number}", pictures=[picture])
+            shown = [] if picture is True else [picture]
+            return Seen(f"call {number}", note="" if number == 1 else f"call {number}", pictures=shown)
     raise AssertionError(f"no picture after {TRIES} calls; {last}")
