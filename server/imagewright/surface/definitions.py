@@ -7,15 +7,17 @@ keyword, strict converters add it themselves, and the check of a call refuses un
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.catalog.schema import argument_schema, input_schema, neutral
-from imagewright.engine.engine import picture_data
+from imagewright.engine.engine import picture_data, place_of
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
 from imagewright.storage.states import JobState
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -110,6 +112,8 @@ DAYS = r"^(today|yesterday|\d{4}-\d{2}-\d{2})$"
 ANY = "any"
 """In place of a tool's name: whichever it was."""
 GALLERY_LIMIT = 50
+SHOWN_PROMPT = 80
+"""Characters of a prompt in the gallery's text; the structured content has all of it as it was written."""
 LONGEST_WAIT = 55
 """Seconds `image_job` may wait in one call: hosts give up at about 60."""
 
@@ -221,6 +225,25 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
         "idempotentHint": reads_only,
         "openWorldHint": open_world,
     }
+
+
+def gallery_answer(records: Iterable[PictureRecord], following: int | None) -> tuple[str, dict[str, Any]]:
+    """What the gallery answers: a text with a line for each picture, and the data of `GALLERY_SCHEMA`.
+
+    Days are local, like those it takes. `following` is the offset of the pictures after these; None where there are
+    none. Where no picture matches, today's date is said: a model that asked for a day may have guessed it.
+    """
+    lines, images = [], []
+    for one in records:
+        made = f"{one.width}x{one.height}, {one.tool}, {one.created.astimezone():%Y-%m-%d}"
+        words = f" {one.prompt.quoted(SHOWN_PROMPT)}" if one.prompt else ""
+        lines.append(f"{one.id}: {plain(place_of(one))} ({made}){words}")
+        images.append(gallery_data(one))
+    if following is not None:
+        lines.append(f"There are more: call again with offset {following}.")
+    today = datetime.now().astimezone()
+    text = "\n".join(lines) or f"No picture matches. Today is {today:%A, %Y-%m-%d}."
+    return text, {"images": images, "more": following is not None}
 
 
 def gallery_data(record: PictureRecord) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 from contextlib import aclosing
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from imagewright.engine.check import read_arguments
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
 from imagewright.storage.records import LOCAL
-from imagewright.surface.definitions import ANY, OVERVIEW, PICTURES, gallery_data, helper_arguments, tool_definitions
+from imagewright.surface.definitions import ANY, OVERVIEW, PICTURES, gallery_answer, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, plain_lines, say
 
@@ -47,8 +46,6 @@ Block = t.TextContent | t.ImageContent | t.ResourceLink
 log = logging.getLogger(__name__)
 
 LISTED_JOBS = 10
-SHOWN_PROMPT = 80
-"""Characters of a prompt in the gallery's text; the structured content has all of it as it was written."""
 KEY_META = "imagewright/idempotency-key"
 """Where a client may put an idempotency key in a request's `_meta`."""
 LONGEST_KEY = 200
@@ -183,17 +180,8 @@ class Tools:
             offset=given["offset"],
         )
         records, more = found[:limit], len(found) > limit
-        lines = [
-            f"{one.id}: {plain(place_of(one))} "
-            f"({one.width}x{one.height}, {one.tool}, {one.created.astimezone():%Y-%m-%d})"
-            + (f" {one.prompt.quoted(SHOWN_PROMPT)}" if one.prompt else "")
-            for one in records
-        ]
-        if more:
-            lines.append(f"There are more: call again with offset {given['offset'] + limit}.")
-        data = {"images": [gallery_data(one) for one in records], "more": more}
-        lines = lines or [f"No picture matches. Today is {datetime.now().astimezone():%A, %Y-%m-%d}."]
-        return await picture_reply(self._engine, records, "\n".join(lines), data, previews=given["previews"])
+        text, data = gallery_answer(records, given["offset"] + limit if more else None)
+        return await picture_reply(self._engine, records, text, data, previews=given["previews"])
 
     async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         topic = given["topic"]
