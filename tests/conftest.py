@@ -28,8 +28,8 @@ KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "
 AUTHORITY = Path(__file__).parent / "net" / "tls" / "certificate.pem"
 """The only one that is trusted: the real ones are many, and nearly every client here speaks to loopback in plain."""
 HOMES = count(1)
-SLOWEST = "surface"
-"""The folder whose tests wait most."""
+SLOWEST = ("conformance", "surface")
+"""The folders whose tests wait most, the longest test first."""
 
 # Every worker collects every file. With PYTHONDONTWRITEBYTECODE set, pytest would rewrite the asserts of all of them
 # in each worker of each run, which takes longer than all else that collecting does.
@@ -79,10 +79,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     sizes = Counter(item.path for item in items)
     largest_first = [path for path, _ in sizes.most_common()]
-    waiting = [path for path in largest_first if path.parent.name == SLOWEST]
-    computing = [path for path in largest_first if path.parent.name != SLOWEST]
+    waiting = [path for folder in SLOWEST for path in largest_first if path.parent.name == folder]
+    computing = [path for path in largest_first if path.parent.name not in SLOWEST]
     places = {path: place for paths in (waiting, computing) for place, path in enumerate(paths)}
-    items.sort(key=lambda item: (places[item.path], item.path.parent.name != SLOWEST))
+    items.sort(key=lambda item: (places[item.path], item.path.parent.name not in SLOWEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
