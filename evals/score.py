@@ -224,7 +224,7 @@ def _counts_line(name: str, counts: Counts) -> str:
 
 
 def _line(name: str, *cells: str) -> str:
-    return (f"{name:<22}" + "".join(f"{cell:>20}" for cell in cells)).rstrip()
+    return (f"{name:<22}" + "".join(f" {cell:>20}" for cell in cells)).rstrip()
 
 
 def _part(some: int, of: int) -> str:
