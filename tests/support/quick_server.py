@@ -35,6 +35,8 @@ SURE_WAIT = 0.3
 """Seconds within which an answer is sure to reach the client."""
 HTTP_SECONDS = 3.0
 """Seconds within which a client must send what it begins and read what it is sent."""
+SESSIONS = 20
+"""Sessions over HTTP at once."""
 DAY = date(2026, 11, 26)
 """The day that is taken for today where it is judged what has ended."""
 
@@ -48,6 +50,7 @@ def hurry(change: Callable[[object, str, object], None] = setattr) -> None:
     change(load, "SURE_WAIT", SURE_WAIT)
     change(listening, "HEAD_SECONDS", HTTP_SECONDS)
     change(http, "BODY_SECONDS", HTTP_SECONDS)
+    change(delivery, "MOST_SESSIONS", SESSIONS)
     change(delivery, "WRITE_SECONDS", HTTP_SECONDS)
     change(config, "LOOK_EVERY", LOOK_EVERY)
     change(engine, "make_config", partial(config.make_config, today=DAY))

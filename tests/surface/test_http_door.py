@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.quick_server import HTTP_SECONDS
+from tests.support.quick_server import HTTP_SECONDS, SESSIONS
 from tests.support.raw_client import ERAS, MODERN, PATIENCE
 from tests.support.raw_http import HttpProcess
 
@@ -215,6 +215,16 @@ def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same
     ends.register(connection, 0)
     assert ends.poll(PATIENCE * 1000), "it is never hung up on"
     connection.close()
+
+
+def test_clients_that_left_without_a_word_keep_nobody_out(server: HttpProcess) -> None:
+    listening, silent, used = (server.client(ERAS[0]) for _ in range(3))
+    listening.listen()
+    for _ in range(SESSIONS):
+        server.client(ERAS[0])
+        assert used.ask("ping") == {}
+    assert listening.ask("ping") == {}
+    assert silent.post({"jsonrpc": "2.0", "id": 9, "method": "ping"}) == 404
 
 
 def test_nobody_is_told_the_token_by_the_log(server: HttpProcess) -> None:

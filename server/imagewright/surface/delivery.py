@@ -1,9 +1,11 @@
-"""One request over HTTP and its answer: why it is refused, whether it is written, and what follows then."""
+"""Requests over HTTP: why one is refused, whether its answer is written and what follows then, and whose it is."""
 
 from __future__ import annotations
 
 import logging
 import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -12,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from http import HTTPStatus
 
     from starlette.types import Message, Receive, Send
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 30.0
 """Seconds within which a client must take a part of an answer, such as a note of progress or a reply of 700 kB."""
+MOST_SESSIONS = 500
+"""At once; each takes about 50 kB. Beyond them, the one ends that has been without a request for longest: many clients
+leave without a word, and must not keep others out for a day."""
 ANSWER = re.compile(rb'"id":(?:"(?:[^"\\]|\\.)*"|-?\d+),"(?:result|error)":')
 """How a part of an event stream begins that answers a request, unlike those that tell of progress."""
 ANSWER_BEGINS = 2_000
@@ -114,3 +119,46 @@ class Delivery:
                 for note in notes:
                     await note()
         self.settled.set()
+
+
+@dataclass(slots=True)
+class Body:
+    """The body of a request."""
+
+    data: bytearray = field(default_factory=bytearray)
+    """What has come of it; empty once it is passed on."""
+    size: int = 0
+    """How many bytes have come."""
+
+
+class Sessions:
+    """The sessions of the handshake era, and which of them has been without a request for longest."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+        """How many requests each has, a stream that it listens to among them; the last used come last."""
+
+    @contextmanager
+    def using(self, session: str) -> Iterator[None]:
+        """One of its requests is being dealt with."""
+        self._open[session] = self._open.pop(session, 0) + 1
+        try:
+            yield
+        finally:
+            if session in self._open:
+                self._open[session] = self._open.pop(session) - 1
+
+    def begin(self, session: str) -> None:
+        """Note a session that is new, if it is one."""
+        if session:
+            self._open.setdefault(session, 0)
+
+    def end(self, session: str) -> None:
+        """Forget a session."""
+        self._open.pop(session, None)
+
+    def surplus(self) -> str:
+        """The one to end before another begins; empty while there is room, or where all are in use."""
+        if len(self._open) < MOST_SESSIONS:
+            return ""
+        return next((session for session, requests in self._open.items() if not requests), "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from starlette.datastructures import Headers
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import log_at
-from imagewright.surface.delivery import Delivery, Refused, answer_of
+from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of
 from imagewright.surface.listening import CONNECTION, HttpServer
 from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault, read_line
 from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors
@@ -48,12 +48,13 @@ BODY_SECONDS = 60.0
 """Seconds within which the body of a request must come: on one's own machine the largest takes two."""
 LONG = 1_000_000
 """Bytes from which on a body is read in a thread, so that it does not keep other clients waiting."""
-IDLE_SECONDS = 4 * 3600.0
-"""Seconds after which a session of the handshake era ends that has no request and listens to nothing."""
-MOST_SESSIONS = 500
-"""At once. Each takes about 50 kB."""
+IDLE_SECONDS = 24 * 3600.0
+"""Seconds after which a session of the handshake era ends that has no request and listens to nothing. Not every client
+begins anew when its session has ended, and some are left open overnight."""
 LAST_SECONDS = 0.8
 """Seconds for which the last answers are waited for when the server leaves."""
+SESSION = "mcp-session-id"
+"""The header with a session's id, as the protocol has it."""
 LOGS = (SDK_LOG, "uvicorn.error", "mcp.server.streamable_http", "mcp.server.streamable_http_manager")
 """Where libraries log what any client causes as often as it likes."""
 LOCKED = (
@@ -82,6 +83,7 @@ class Door:
         self._deliveries: set[Delivery] = set()
         self._owed: set[Delivery] = set()
         """Those that owe an answer."""
+        self._sessions = Sessions()
         self._open: set[tuple[str, str]] = set()
         """The requests of each session that wait for their answers."""
         self._held = 0
@@ -97,12 +99,16 @@ class Door:
         if refused is not None:
             await refused.response()(scope, receive, send)
             return
-        delivery = Delivery(scope[CONNECTION], receive, self._counted(send))
+        session = headers.get(SESSION, "")
+        delivery = Delivery(scope[CONNECTION], receive, self._counted(send, session))
         self._deliveries.add(delivery)
         try:
-            await self._let_in({**scope, DELIVERY: delivery}, headers, delivery)
+            with self._sessions.using(session) if session else nullcontext():
+                await self._let_in({**scope, DELIVERY: delivery}, headers, delivery)
         finally:
             self._deliveries.discard(delivery)
+            if scope["method"] == "DELETE":
+                self._sessions.end(session)
 
     def _check(self, scope: Scope, headers: Headers) -> Refused | None:
         """Why this request is not let in; None where it is."""
@@ -135,25 +141,26 @@ class Door:
         if scope["method"] != "POST":
             await self._manager.handle_request(scope, delivery.receive, delivery.send)
             return
-        body = bytearray()
-        with self._holding(body):
+        with self._holding() as body:
             try:
                 refused = await self._read(body, headers, delivery)
             except ConnectionResetError:
                 return
-            item = None if refused else await _message_in(body)
+            data = bytes(body.data)
+            body.data.clear()
+            item = None if refused else await _message_in(data)
             if isinstance(item, Fault):
                 log.info("refused a request of %d bytes: %s", item.size, item.why)
                 refused_as = answer_of(item.answer(), HTTPStatus.BAD_REQUEST)
                 await refused_as(scope, delivery.receive, delivery.send)
                 return
-            request = (headers.get("mcp-session-id", ""), str(item.id)) if isinstance(item, t.JSONRPCRequest) else None
+            request = (headers.get(SESSION, ""), str(item.id)) if isinstance(item, t.JSONRPCRequest) else None
             if request and request[0] and request in self._open:
                 refused = Refused(HTTPStatus.BAD_REQUEST, "a request with this id is not answered yet")
             if refused is not None:
                 await refused.response()(scope, delivery.receive, delivery.send)
                 return
-            await self._pass_on(scope, bytes(body), delivery, request)
+            await self._pass_on(scope, data, delivery, request)
 
     async def _pass_on(self, scope: Scope, body: bytes, delivery: Delivery, request: tuple[str, str] | None) -> None:
         """To the SDK, which reads the body once more."""
@@ -163,6 +170,8 @@ class Door:
             return whole.pop() if whole else await delivery.receive()
 
         if request:
+            if not request[0] and (surplus := self._sessions.surplus()):
+                await self._end(scope, surplus)
             self._open.add(request)
             self._owed.add(delivery)
         try:
@@ -173,7 +182,22 @@ class Door:
             if request:
                 self._open.discard(request)
 
-    async def _read(self, body: bytearray, headers: Headers, delivery: Delivery) -> Refused | None:
+    async def _end(self, scope: Scope, session: str) -> None:
+        """End a session as its client could."""
+        self._sessions.end(session)
+        gone: Message = {"type": "http.disconnect"}
+
+        async def receive() -> Message:
+            return gone
+
+        async def send(_message: Message) -> None:
+            """Nobody waits for the answer."""
+
+        await self._manager.handle_request(
+            {**scope, "method": "DELETE", "headers": [(SESSION.encode(), session.encode())]}, receive, send
+        )
+
+    async def _read(self, body: Body, headers: Headers, delivery: Delivery) -> Refused | None:
         """Read the body of a request; why it is not taken, or None where it is.
 
         Raises:
@@ -194,11 +218,12 @@ class Door:
                     if message["type"] == "http.disconnect":
                         raise ConnectionResetError
                     part: bytes = message.get("body", b"")
-                    if len(body) + len(part) > LONGEST_LINE:
+                    if body.size + len(part) > LONGEST_LINE:
                         return too_large
-                    if body and self._held + len(part) > MOST_CHARACTERS:
+                    if body.size and self._held + len(part) > MOST_CHARACTERS:
                         return Refused(HTTPStatus.SERVICE_UNAVAILABLE, FULL, BUSY, {"Connection": "close"})
-                    body += part
+                    body.data += part
+                    body.size += len(part)
                     self._held += len(part)
                     if not message.get("more_body", False):
                         return None
@@ -207,15 +232,23 @@ class Door:
             return Refused(HTTPStatus.REQUEST_TIMEOUT, why, headers={"Connection": "close"})
 
     @contextmanager
-    def _holding(self, body: bytearray) -> Iterator[None]:
-        """What is read while the block runs counts until it ends."""
+    def _holding(self) -> Iterator[Body]:
+        """The body of a request, which counts until the block ends."""
+        body = Body()
         try:
-            yield
+            yield body
         finally:
-            self._held -= len(body)
+            self._held -= body.size
 
-    def _counted(self, send: Send) -> Send:
+    def _counted(self, send: Send, session: str) -> Send:
+        """Count what waits to be written, and note which sessions begin and end."""
+
         async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if message["status"] == HTTPStatus.NOT_FOUND:
+                    self._sessions.end(session)
+                elif message["status"] == HTTPStatus.OK:
+                    self._sessions.begin(Headers(raw=message["headers"]).get(SESSION, ""))
             size = len(message.get("body", b""))
             self._unsent += size
             try:
@@ -223,13 +256,13 @@ class Door:
             finally:
                 self._unsent -= size
                 self._sent.set()
+                self._sent = anyio.Event()
 
         return counted
 
     async def room(self) -> None:
         """Return once no more waits to be written than clients may leave unread."""
         while self._unsent > MOST_UNSENT:
-            self._sent = anyio.Event()
             await self._sent.wait()
 
     async def leave(self) -> None:
@@ -251,9 +284,8 @@ def _is_local(origin: str) -> bool:
     return parts.scheme in ("http", "https") and (parts.hostname or "") in ("127.0.0.1", "localhost", "::1")
 
 
-async def _message_in(body: bytearray) -> t.JSONRPCMessage | Fault:
+async def _message_in(data: bytes) -> t.JSONRPCMessage | Fault:
     """The message that a body holds, or what is wrong with it."""
-    data = bytes(body)
     found = read_line(data) if len(data) < LONG else await anyio.to_thread.run_sync(read_line, data)
     return Fault(t.PARSE_ERROR, "the body is empty", None, len(data)) if found is None else found
 
@@ -263,7 +295,7 @@ def make_manager(app: McpServer) -> StreamableHTTPSessionManager:
     return StreamableHTTPSessionManager(
         app.server,
         session_idle_timeout=IDLE_SECONDS,
-        max_sessions=MOST_SESSIONS,
+        max_sessions=2 * MOST_SESSIONS,  # where all are in use
         max_request_body_size=LONGEST_LINE,
     )
 

@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def _socket(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once only where it is named
     try:
         if sys.platform == "win32":  # SO_REUSEADDR would let two programs have the port there
             made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
