@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import MODEL, OperationName
+from imagewright.catalog.row import AUTO, MODEL, OperationName
 from imagewright.engine.calls import Calls, offer_on
 from imagewright.engine.check import check
 from imagewright.engine.config import make_config
@@ -100,7 +100,7 @@ def beyond(argument: Argument) -> Iterator[Any]:
         if form.describe == argument.describe
         for value in form.values or ()
     }
-    yield from sorted(others - {*(argument.values or others)}, key=str)
+    yield from sorted(others - {*(argument.values or others), AUTO}, key=str)  # auto is "not given" to the others
 
 
 CELLS = [

@@ -130,16 +130,16 @@ class Argument(Limits):
     """What other tools and vendors call it. A call that uses such a name is refused and led here."""
     required: bool = False
     default: Scalar | None = None
+    compared: bool = False
+    """Whether what arrives is held against it: its default says more when it is given than when it is left out."""
     one_picture: bool = False
-    """Whether it works only with a single input picture, although the operation takes several. No row says so: the
-    offer does, where the providers in use have that limit."""
+    """Whether it works only with one input picture although the operation takes several: the offer says so, no row."""
     source: str = ""
     """Where a non-obvious limit was read."""
     checked: str = ""
     """The day it was read, as YYYY-MM-DD."""
     counted: bool = True
-    """Of a list of pictures: whether the capability table states how many. False where only "several" is promised and
-    the number may change with the model."""
+    """Of a list of pictures: whether the capability table states how many; false where only "several" is promised."""
 
 
 class PictureLimits(Strict):

@@ -88,12 +88,14 @@ def _type(argument: Argument) -> str:
 
 
 def neutral(argument: Argument, forms: Sequence[Argument] = ()) -> Scalar | list[str] | None:
-    """The value with which a listed argument counts as not given: its default, or else its `stand_in`.
+    """The value with which a listed argument counts as not given; None for a required one.
 
-    None for a required argument. The forms are those of the model's full row: a provider may lack some values, and
-    what a value means may not depend on that.
+    It is the default, unless that says more when it is given, and else the `stand_in`. The forms are those of the
+    model's full row: a provider may lack some values, and what a value means may not depend on that.
     """
-    return argument.default if argument.required or argument.default is not None else stand_in(forms or (argument,))
+    if argument.required or (argument.default is not None and not argument.compared):
+        return argument.default
+    return stand_in(forms or (argument,))
 
 
 def stand_in(forms: Sequence[Argument]) -> Scalar | list[str] | None:
@@ -144,7 +146,8 @@ class Union(NamedTuple):
 def union(row: Row, name: str, *, auto: bool = False) -> Union:
     """The union of an argument's forms in the operations.
 
-    With `auto`, a choice that has no one default takes the word for "not given", and the notes say what it stands for.
+    With `auto`, a choice that has no one default, or is compared with what arrives, takes the word for "not given", and
+    the notes say what it stands for.
 
     Raises:
         KeyError: no operation of the row takes it.
@@ -155,6 +158,7 @@ def union(row: Row, name: str, *, auto: bool = False) -> Union:
     wide = _widest(row, found)
     unset = neutral(wide, catalog().get(row.tool, row).arguments()[name])
     if auto and unset == AUTO != wide.default:
+        wide = wide.model_copy(update={"default": None})
         found = {operation: with_value(form, AUTO) for operation, form in found.items()}
     rules = [note for rule in row.rules if (note := _rule(rule, name, row))]
     understood = len(found) == len(row.operations) or any(

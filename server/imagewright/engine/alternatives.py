@@ -176,9 +176,9 @@ def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()
 
 
 def _corrected(checked: Checked) -> dict[str, Any]:
-    """What was given, under the names that were meant; without the edition."""
+    """What was given beyond the defaults, under the names that were meant; without the edition."""
     meant = {problem.argument: problem.meant[0] for problem in checked.problems if len(problem.meant) == 1}
-    return {meant.get(name, name): value for name, value in checked.given.items() if name != MODEL}
+    return {meant.get(name, name): value for name, value in checked.beyond_defaults.items() if name != MODEL}
 
 
 def _foreign(checked: Checked) -> list[str]:

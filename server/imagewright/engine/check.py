@@ -52,8 +52,8 @@ class Checked:
     operation: OperationName
     """What is to be done."""
     given: Mapping[str, Any]
-    """The arguments the caller gave, normalised: without those that were sent empty, or with the value that holds
-    without them. A client may fill in every default that the schema shows: that must not change the call."""
+    """The arguments the caller gave, normalised: without those that were sent empty, with a neutral value, or with a
+    default that says no more than leaving it out. A client may fill in every default that the schema shows."""
     problems: tuple[Problem, ...]
     """What is wrong with them; empty when nothing is."""
     arguments: Mapping[str, Argument]
@@ -72,6 +72,12 @@ class Checked:
     def images(self) -> int:
         """How many pictures it gives, without a mask."""
         return sum(1 for name, _ in self.sources() if name != "mask")
+
+    @property
+    def beyond_defaults(self) -> dict[str, Any]:
+        """What was given, without any default: a default must not change which model serves the call."""
+        own = self.row.operations[self.operation].arguments
+        return {name: value for name, value in self.given.items() if name not in own or value != own[name].default}
 
     @property
     def names_pictures(self) -> bool:
@@ -106,7 +112,7 @@ def check(row: Row, arguments: object) -> Checked:
     given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
-    given = {name: value for name, value in given.items() if name not in known or not _is(value, known[name].default)}
+    given = {name: value for name, value in given.items() if name not in known or not _says_nothing(known[name], value)}
     named = given.get(MODEL)
     edition = named if MODEL in known and isinstance(named, str) and named in row.editions else ""
     own = row.in_edition(edition).operations[operation].arguments
@@ -118,7 +124,8 @@ def check(row: Row, arguments: object) -> Checked:
             if argument.required and not any(name in problem.meant for problem in problems):
                 problems.append(refusals.missing(operation, name, argument, arguments.keys()))
         elif name not in own:
-            problems.append(Problem(name, f"{row.editions[edition].title} takes none"))
+            if given[name] != argument.default:
+                problems.append(Problem(name, f"{row.editions[edition].title} takes none"))
         elif not allows(own[name], given[name]):
             problems += refusals.of_value(name, own[name], given[name])
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
@@ -265,6 +272,11 @@ def _is_unset(form: Wanted, value: Any) -> bool:
     if value == [] or (isinstance(value, str) and (not value or value.isspace())):
         return True
     return _is(value, form.neutral)
+
+
+def _says_nothing(argument: Argument, value: Any) -> bool:
+    """Whether a value says no more than leaving the argument out."""
+    return not argument.compared and _is(value, argument.default)
 
 
 def _is(value: Any, wanted: Any) -> bool:

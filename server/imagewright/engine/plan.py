@@ -150,7 +150,7 @@ def _against(checked: Checked, route: Route) -> list[str]:
         known = checked.row.editions.get(route.edition)
         return [f"it is {known.title}" if known else "which edition it is, is not known"]
     own = row_in(route.tool, route.edition).operations[route.operation].arguments
-    for name, value in checked.given.items():
+    for name, value in checked.beyond_defaults.items():
         if name in ENGINE_ARGUMENTS or name == MODEL:
             continue
         if name not in route.takes or name not in own:
