@@ -62,7 +62,9 @@ LEADS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("flux_kontext", NEW | {"num_images": 3}, {"bytedance_seedream", "qwen", "openai_4o"}),
     ("recraft", {"image": FILE, "aspect_ratio": "16:9"}, {"ideogram_reframe"}),
     ("recraft", {"image": FILE, "prompt": "x", "seed": 7}, {"bytedance_seedream", "qwen", "flux_kontext"}),
-    # what no tool does, and what is only spelt wrong
+    # what no tool does together, what none does, and what is only spelt wrong
+    ("bytedance_seedream", NEW | {"variants": 6, "aspect_ratio": "21:9", "output_format": "jpeg"}, set()),
+    ("bytedance_seedream", NEW | {"variants": 4, "output_format": "jpeg"}, {"qwen", "openai_4o"}),
     ("openai_4o", NEW | {"variants": 11}, set()),
     ("nano_banana", {"images": [FILE], "scale": 8}, set()),
     ("bytedance_seedream", NEW | {"variants": 1.5}, set()),
@@ -258,6 +260,19 @@ def test_an_edition_that_ends_while_the_server_runs_is_refused_with_its_end_and_
     found = certainly(later, row.tool, NEW | {MODEL: edition.also[0] if edition.also else name})
     assert f"{edition.title} ended on {edition.ends}; its successor is {edition.successor}" in str(found)
     assert name not in later.tools[row.tool].editions
+
+
+def test_an_edition_that_had_ended_when_its_facts_were_read_is_refused_with_its_end() -> None:
+    gone = [(row, name) for row in WITH_EDITIONS for name in row.editions if name not in _nameable(row)]
+    assert gone
+    for row, name in gone:
+        (problem,) = certainly(offered(), row.tool, NEW | {MODEL: name}).problems
+        assert problem.message.startswith(f"{row.editions[name].title} ended on {row.editions[name].ends}; ")
+        assert "takes model" not in problem.message
+
+
+def _nameable(row: Row) -> set[str]:
+    return {name for operation in row.operations for name in row.editions_named(operation)}
 
 
 def test_a_later_day_takes_away_what_has_ended_and_nothing_else() -> None:

@@ -135,13 +135,16 @@ def _unused(offer: Offer, names: Iterable[str]) -> str:
 
 
 def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
-    """The tools that can do what was asked; without any, those that do the operation or take what this one does not."""
+    """The tools that can do what was asked.
+
+    Without any, those that do the operation, or that take all that was given where this one does not.
+    """
     if able := tools_instead(offer, checked):
         return able
     if checked.operation not in offer.tools[checked.row.tool].operations:
         return offer.others(checked.operation, but=checked.row.tool)
-    foreign = {name: checked.given[name] for name in _foreign(checked)}
-    return _takers(offer, checked.row.tool, foreign) if foreign and _is_small(foreign) else ()
+    takes_all = _foreign(checked) and _is_small(checked.given)
+    return _takers(offer, checked.row.tool, _corrected(checked)) if takes_all else ()
 
 
 def _is_small(given: Mapping[str, Any]) -> bool:
@@ -224,7 +227,8 @@ def _tool_of_edition(offer: Offer, checked: Checked) -> str:
 def _with_edition(offer: Offer, checked: Checked, problem: Problem) -> Problem:
     """The problem with the editions that would serve, where it is about one."""
     name, given = problem.argument, checked.given
-    if name == MODEL and isinstance(asked := given.get(MODEL), str) and not checked.edition:
+    named = checked.row.editions_named(checked.operation) if checked.edition else ()
+    if name == MODEL and isinstance(asked := given.get(MODEL), str) and checked.edition not in named:
         taken = MODEL in checked.row.operations[checked.operation].arguments
         return replace(problem, message=_no_such_edition(offer, checked, asked)) if taken else problem
     if not checked.edition or name not in checked.arguments.keys() | given.keys() or name not in given:
