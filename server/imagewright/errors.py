@@ -256,7 +256,7 @@ class ContentRefused(ProviderError):
 
     category = "content_refused"
     meaning = "refused the content"
-    advice = "Reword the prompt or use other pictures."
+    advice = "Tell the user, and offer other words or other pictures."
     usually_charged = None
 
 
