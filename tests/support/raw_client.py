@@ -41,6 +41,7 @@ class RawClient:
         env: variables on top of the test's own.
         program: the code with which Python starts the server, such as `AS_A_USER`; by default it is forked.
         quick: whether a forked one has the times of `quick_server`.
+        name: what the client calls itself.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class RawClient:
         program: tuple[str, ...] = (),
         *,
         quick: bool = False,
+        name: str = "raw",
     ) -> None:
         self.revision = revision
+        self._info = {"name": name, "version": "1"}
         self.env = {**os.environ, **(env or {})}
         self.lines: list[str] = []
         """Everything the server wrote to its standard output."""
@@ -105,7 +108,7 @@ class RawClient:
             params = {
                 "protocolVersion": self.revision,
                 "capabilities": {},
-                "clientInfo": {"name": "raw", "version": "1"},
+                "clientInfo": self._info,
             }
             self.hello = self.ask("initialize", params)
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -163,7 +166,7 @@ class RawClient:
             meta |= {
                 f"{PREFIX}/protocolVersion": MODERN,
                 f"{PREFIX}/clientCapabilities": {},
-                f"{PREFIX}/clientInfo": {"name": "raw", "version": "1"},
+                f"{PREFIX}/clientInfo": self._info,
             }
         params = dict(params or {}) | ({"_meta": meta} if meta else {})
         self.send({"jsonrpc": "2.0", "id": self._last, "method": method, "params": params})

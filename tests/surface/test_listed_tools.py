@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagewright.catalog.load import catalog
+from imagewright.surface.client_facts import FACTS
 from imagewright.surface.definitions import all_definitions, tool_definitions
 from tests.support.raw_client import ERAS, RawClient
 
@@ -75,3 +76,22 @@ def test_pictures_are_linked_only_when_a_setting_asks_for_it(revision: str, home
             *_, link = again["content"]
             assert link["type"] == "resource_link"
             assert link["uri"] in [one["uri"] for one in again["structuredContent"]["images"]]
+
+
+@pytest.mark.parametrize("name", [name for name, known in FACTS.items() if known.data_hides_pictures])
+@pytest.mark.parametrize("revision", ERAS)
+def test_a_client_that_shows_only_data_gets_the_picture_and_the_text(name: str, revision: str, home: Path) -> None:
+    with RawClient(revision, env={"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)}, name=name) as client:
+        results = [client.call(next(iter(catalog())), {"prompt": "a fox", "seed": 1}), client.call("image_gallery", {})]
+        for result in results:
+            assert [block["type"] for block in result["content"]] == ["image", "text"]
+            assert "structuredContent" not in result
+        assert results[0]["content"][1]["text"].split("\n")[1].split(":")[0] in results[1]["content"][1]["text"]
+        assert client.call("image_guide", {})["structuredContent"]["topic"] == "overview", "it has no picture"
+
+
+def test_every_fact_about_a_client_has_its_source() -> None:
+    assert FACTS
+    for known in FACTS.values():
+        assert known.source
+        assert date.fromisoformat(known.checked)

@@ -174,7 +174,9 @@ class McpServer:
             raise MCPError(t.CONNECTION_CLOSED, LEAVING)
         if log.isEnabledFor(logging.INFO):
             log.info("call %s: %s", clip(params.name), await self._outcome(params, reply, anyio.current_time() - began))
-        return reply
+        from imagewright.surface.client_facts import suited  # noqa: PLC0415 - no list of tools needs it
+
+        return suited(ctx, reply)
 
     async def _outcome(
         self, params: t.CallToolRequestParams, reply: t.CallToolResult | t.InputRequiredResult, took: float
