@@ -144,6 +144,22 @@ def test_protocol_faults_are_protocol_errors(
     assert client.answer(client.begin(method, params))["error"]["code"] == expected
 
 
+PLACEHOLDERS = [
+    ("make_picture", {"subject": "$1", "style": "$2", "aspect_ratio": "$3", "tool": "$4"}),
+    ("make_picture", {"subject": "$ARGUMENTS", "tool": "$ARGUMENTS"}),
+    ("edit_picture", {"picture": "$1", "change": "$2", "tool": "$12"}),
+]
+
+
+@EACH_ERA
+@pytest.mark.parametrize(("name", "given"), PLACEHOLDERS)
+def test_what_a_client_fills_in_itself_stays_in_the_prompt(client: RawClient, name: str, given: dict[str, str]) -> None:
+    (message,) = client.ask("prompts/get", {"name": name, "arguments": given})["messages"]
+    assert all(value in message["content"]["text"] for value in given.values())
+    error = client.answer(client.begin("prompts/get", {"name": name, "arguments": given | {"tool": "$tool"}}))["error"]
+    assert error["code"] == -32602
+
+
 GARBLED: list[tuple[str, int | None, int | None]] = [
     ("", None, None),
     ("not json", -32700, None),

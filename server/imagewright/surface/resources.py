@@ -55,6 +55,8 @@ LONGEST_VALUE = 10_000
 """Characters of an argument; a prompt sends it back."""
 PICTURE = re.compile(r"image://(img_[a-z0-9]+)(/preview)?")
 JOB = re.compile(r"job://(job_[a-z0-9]+)")
+PLACEHOLDER = re.compile(r"\$(?:\d+|ARGUMENTS)")
+"""What a client sends in place of an argument that it fills in itself once it has the prompt, such as `$2`."""
 GUIDE = re.compile(r"guide://(?:(overview)|tools/([a-z0-9_]+))")
 
 TEMPLATES = [
@@ -332,9 +334,10 @@ class Prompts:
 
     def _choice(self, page: PromptPage, tool: str) -> str:
         rows = {row.tool: row for row in able(self._engine.offer, page.operation)}
-        if not tool:
+        if not tool or PLACEHOLDER.fullmatch(tool):
             choices = [f"{row.tool} for {row.operations[page.operation].when}" for row in rows.values()]
-            return "Take the tool that suits it best: " + "; ".join(choices) + "."
+            named = f"Use the tool named here, if any: {tool}. Else take" if tool else "Take"
+            return f"{named} the tool that suits it best: " + "; ".join(choices) + "."
         if tool not in rows:
             raise MCPError(
                 t.INVALID_PARAMS,
