@@ -124,7 +124,7 @@ def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -
     assert server.stdin is not None
     assert server.stdout is not None
     with server.stdin, server.stdout:
-        server.stdin.write("nonsense\n" * 30_000)  # the answers are more than a pipe holds
+        server.stdin.write("nonsense\n" * 20_000)  # the answers are more than a pipe holds
         server.stdin.flush()
         assert "-32700" in server.stdout.readline()
         while _filled(server.stdout.fileno()) < 0.99:  # only then something is left to be written

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from mcp.shared.message import SessionMessage
 
+    from imagewright.surface.opening import Item
+
 SOON = 30.0
 """Seconds; a safety net."""
 CALLS = 3000
@@ -88,6 +90,56 @@ async def test_what_was_read_begins_after_the_end_of_the_input_but_not_after_a_s
     os.close(incoming)
     assert [one.message.id for one in begun] == [*range(3 if how == "a signal" else sent)]
     assert exchange.over
+
+
+class Counted(Lines):
+    """Counts what it passed on, and answers pings at that count."""
+
+    passed = 0
+
+    def _put(self, size: int, items: list[Item]) -> bool:
+        self.passed += len(items)
+        return super()._put(size, items)
+
+
+class Pinged(Unread):
+    """A client that notes how much had been passed on when a ping was answered."""
+
+    def __init__(self, lines: Counted) -> None:
+        self.lines = lines
+        self.answered: dict[Any, int] = {}
+
+    def send_beside(self, item: SessionMessage) -> bool:
+        assert isinstance(item.message, t.JSONRPCResponse)
+        self.answered[item.message.id] = self.lines.passed
+        return True
+
+
+@pytest.mark.anyio
+async def test_a_ping_behind_hundreds_of_calls_is_answered_before_they_are_read() -> None:
+    lines, sent = Counted(), 400
+    incoming, outgoing = os.pipe()
+    requests, to_server = anyio.create_memory_object_stream[Any]()
+    client = Pinged(lines)
+    lines.opening = opening = Opening(Server("none"), requests, client)
+    token = anyio.lowlevel.current_token()
+    reading = threading.Thread(target=lines.read, args=(incoming, token), daemon=True)
+    first = {"jsonrpc": "2.0", "id": "first", "method": "initialize", "params": {}}
+    ping, named = (json.dumps({"jsonrpc": "2.0", "id": one, "method": "ping"}).encode() for one in ("soon", '"ping"'))
+    with anyio.fail_after(SOON):
+        async with to_server, anyio.create_task_group() as group:
+            group.start_soon(opening.relay, lines)
+            reading.start()
+            await anyio.to_thread.run_sync(os.write, outgoing, json.dumps(first).encode() + b"\n")
+            assert (await to_server.receive()).message.id == "first"
+            calls = b"".join(map(call, range(sent)))
+            await anyio.to_thread.run_sync(os.write, outgoing, calls + ping + b"\n" + named + b"\n" + call(sent))
+            os.close(outgoing)
+            assert [one.message.id async for one in to_server] == [*range(sent + 1)]
+        await anyio.to_thread.run_sync(reading.join)
+    os.close(incoming)
+    assert [*client.answered] == ["soon", '"ping"']
+    assert max(client.answered.values()) < sent // 2
 
 
 @pytest.mark.anyio

@@ -27,7 +27,7 @@ from imagewright.surface.output import Exchange
 from imagewright.text import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterator
+    from collections.abc import AsyncIterable, Iterable, Iterator
 
     from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectSendStream
@@ -51,6 +51,8 @@ reading many keeps everything else waiting."""
 MOST_MEMBERS = 200
 """Members of each object and list in the parameters, down to the second level, for the same reason. A tool's arguments
 are not among them: the tool says better what is wrong with them."""
+LONGEST_PING = 200
+"""Bytes of a line that is looked at for a ping before its turn."""
 LONGEST_NAME = 200
 """Characters of what is sent back as it came: a method's name, an id, a progress token."""
 
@@ -91,15 +93,18 @@ class LineReader:
 
     def feed(self, chunk: bytes) -> list[Item]:
         """The lines that end in the next bytes of the stream."""
+        return read_all(self.cut(chunk))
+
+    def cut(self, chunk: bytes) -> list[bytes | Fault]:
+        """The same lines, not read yet."""
         *ends, rest = chunk.split(b"\n")
-        found = [item for end in ends if (item := self._end(end)) is not None]
+        found = [self._end(end) for end in ends]
         self._add(rest)
         return found
 
     def finish(self) -> list[Item]:
         """The last line, where the stream ended without closing it."""
-        item = self._end(b"")
-        return [] if item is None else [item]
+        return read_all([self._end(b"")])
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)
@@ -108,14 +113,25 @@ class LineReader:
         else:
             self._begun += part
 
-    def _end(self, part: bytes) -> Item | None:
+    def _end(self, part: bytes) -> bytes | Fault:
         if self._size:
             self._add(part)
             part, size = bytes(self._begun), self._size
             self._begun, self._size = bytearray(), 0
             if size > self._longest:
                 return Fault(t.INVALID_REQUEST, f"the line is longer than {self._longest} bytes", None, size)
-        return read_line(part)
+        return part
+
+
+def may_be_ping(line: bytes | Fault) -> bool:
+    """Whether a line looks like a ping."""
+    return isinstance(line, bytes) and len(line) <= LONGEST_PING and b'"ping"' in line
+
+
+def read_all(lines: Iterable[bytes | Item]) -> list[Item]:
+    """The messages of lines, some of which may be read already."""
+    read = (read_line(line) if isinstance(line, bytes) else line for line in lines)
+    return [item for item in read if item is not None]
 
 
 def read_line(line: bytes) -> Item | None:

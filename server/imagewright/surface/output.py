@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import socket
@@ -245,6 +246,19 @@ class Errors:
             rest = rest if len(rest) < size or self._rest else memoryview(b"")
         self._rest = rest
         return bool(rest)
+
+
+class First(logging.Filter):
+    """Lets only the first records through: a client causes as many as it likes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._left = most
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is among them, or an error."""
+        self._left -= record.levelno < logging.ERROR
+        return self._left >= 0 or record.levelno >= logging.ERROR
 
 
 class WithoutFarewell:

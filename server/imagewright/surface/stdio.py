@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -23,8 +24,8 @@ from mcp.types import JSONRPCRequest
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import log_at
-from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening
-from imagewright.surface.output import Errors, Exchange, Output, WithoutFarewell, without_waiting
+from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening, may_be_ping, read_all
+from imagewright.surface.output import Errors, Exchange, First, Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
 from imagewright.text import log_to
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.engine import Engine
     from imagewright.settings.load import Settings
-    from imagewright.surface.opening import Item
+    from imagewright.surface.opening import Fault, Item
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,10 @@ CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 READ_AHEAD = 64 * CHUNK
 """Bytes that are read before the first is dealt with; a ping behind them is seen in time."""
+READ_AT_ONCE = 20
+"""Lines that are read before it is looked whether more have come: some 2 ms of work."""
+MOST_UNREAD = 4000
+"""Lines that may wait to be read while more are taken."""
 ITEM_BYTES = 1024
 """What a line counts for at least: the shortest has two bytes, and what is made of it several hundred."""
 SDK_LOG = "mcp.server.runner"
@@ -87,7 +92,7 @@ async def serve_stdio(settings: Settings) -> bool:
     """
     log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
     log_at(settings.log)
-    logging.getLogger(SDK_LOG).addFilter(_First(MOST_LOGGED))
+    logging.getLogger(SDK_LOG).addFilter(First(MOST_LOGGED))
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None
 
@@ -112,18 +117,6 @@ async def serve_stdio(settings: Settings) -> bool:
                         await ending.leave(engine)
         group.cancel_scope.cancel()
     return ending.interrupted
-
-
-class _First(logging.Filter):
-    """Lets only the first records through: a client causes as many as it likes."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._left = most
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        self._left -= record.levelno < logging.ERROR
-        return self._left >= 0 or record.levelno >= logging.ERROR
 
 
 class _Ending:
@@ -181,17 +174,40 @@ class Lines:
 
         A thread can wait for input on every platform, and a daemon does not keep the process from ending.
         """
-        reader, size = LineReader(), 0
+        reader, has_more = LineReader(), _looking(wire)
+        waiting: deque[bytes | Item] = deque()
         with suppress(*OVER):
             try:
-                while chunk := _chunk(wire):
-                    size += len(chunk)
-                    if items := reader.feed(chunk):
-                        self._pass_on(size, items, token)
-                        size = 0
-                self._pass_on(size, reader.finish(), token)
+                while True:
+                    if not waiting or (len(waiting) < MOST_UNREAD and has_more()):
+                        if not (chunk := _chunk(wire)):
+                            break
+                        waiting.extend(self._pings_first(reader.cut(chunk)))
+                    self._pass_some_on(waiting, token)
+                while waiting:
+                    self._pass_some_on(waiting, token)
+                self._pass_on(0, reader.finish(), token)
             finally:
                 from_thread.run_sync(self._end, token=token)
+
+    def _pings_first(self, lines: list[bytes | Fault]) -> Iterator[bytes | Item]:
+        """Answer the pings among lines, ahead of all that is to be read before them; the others, in their order."""
+        for line in lines:
+            opening = self.opening
+            if opening is None or not may_be_ping(line):
+                yield line
+            else:
+                yield from (item for item in read_all([line]) if not opening.answer_ping(item, beside=True))
+
+    def _pass_some_on(self, waiting: deque[bytes | Item], token: EventLoopToken) -> None:
+        """Read the first lines that wait, and pass them on. To read hundreds at once, a ping behind them would wait."""
+        some: list[bytes | Item] = []
+        size = 0
+        while waiting and len(some) < READ_AT_ONCE and size < CHUNK:
+            some.append(line := waiting.popleft())
+            size += len(line) if isinstance(line, bytes) else 0
+        if some:
+            self._pass_on(size, read_all(some), token)
 
     def _pass_on(self, size: int, items: list[Item], token: EventLoopToken) -> None:
         """Answer the pings among them, and pass the rest on without waiting for the event loop where there is room."""
@@ -268,6 +284,15 @@ def _chunk(wire: int) -> bytes:
     except OSError as error:  # such as a terminal that was closed
         log.warning("standard input cannot be read any more: %s", error)
         return b""
+
+
+def _looking(wire: int) -> Callable[[], bool]:
+    """What tells whether a read would not wait. Windows does not say that of a pipe, so it is never so there."""
+    if sys.platform == "win32":
+        return lambda: False
+    poll = select.poll()
+    poll.register(wire, select.POLLIN)
+    return lambda: any(event & (select.POLLIN | select.POLLHUP) for _, event in poll.poll(0))
 
 
 async def _converse(app: McpServer, lines: Lines) -> None:
