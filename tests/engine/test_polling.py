@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from imagewright.engine.run import get_ready
+from imagewright.engine.run import Readiness, get_ready
 from imagewright.engine.trouble import LEAST_PATIENCE
 from imagewright.engine.waiting import Poller
 from imagewright.errors import (
@@ -290,3 +291,24 @@ async def test_what_cannot_be_started_ahead_of_the_first_call_is_left_to_it() ->
 
     await get_ready(Unready())
     assert len(asked) == 1
+
+
+async def test_what_calls_need_is_started_once_for_many_and_for_several_providers_only_if_each_needs_it() -> None:
+    started: list[str] = []
+
+    class Ready:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def get_ready(self) -> None:
+            started.append(self.name)
+
+    providers = {"fal": Ready("fal"), "kie": Ready("kie"), "offline": object()}
+    async with anyio.create_task_group() as group:
+        readiness = Readiness(group)
+        for names in (["kie", "offline"], ["kie", "fal", "kie"], ["kie"], ["fal", "fal"], ["kie"]):
+            readiness.expect(providers, names)
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert started == ["kie", "fal"]

@@ -111,6 +111,8 @@ class Calls:
         confirmed: bool,
     ) -> Job:
         """Choose who serves a call, and begin its job, with that id where its pictures lie in the spool already."""
+        names = [one.provider for one in offer.serving[checked.row.tool]]
+        self.jobs.ready.expect(config.registry.providers, names)
         call = fingerprint(checked, sources)
         if (earlier := await self.jobs.repeated(who, call, key)) is not None:
             return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
@@ -337,11 +339,7 @@ def _is_unserved(served: Row, checked: Checked) -> bool:
 
 
 def _type_of(head: bytes, record: PictureRecord) -> str:
-    """The type of a file that begins like this.
-
-    Raises:
-        StorageError: it is not a picture.
-    """
+    """The type of a file that begins like this. Raises StorageError if it is no picture."""
     if (name := recognise(head)) is not None:
         return name
     seems = describe(head) or "no picture" if head else "empty"

@@ -21,7 +21,7 @@ from imagewright.engine.elsewhere import (
 )
 from imagewright.engine.job import Job, settle
 from imagewright.engine.pictures import new_id
-from imagewright.engine.run import attempts, get_ready
+from imagewright.engine.run import Readiness, attempts
 from imagewright.engine.sending import new_job
 from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
@@ -65,6 +65,7 @@ class Jobs:
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
+        self.ready = Readiness(group)
         self._stores = stores
         self._spool = Spool(stores.blobs)
         self._registry = registry
@@ -89,7 +90,7 @@ class Jobs:
         Raises:
             StorageError: it could not be written down; nothing was sent.
         """
-        self._group.start_soon(get_ready, registry.providers.get(plan.route.provider))
+        self.ready.expect(registry.providers, [plan.route.provider])
         job_id = plan.job_id or new_id()
         opened: Started | Joined | KeyClash | OverBudget | None = None
         try:

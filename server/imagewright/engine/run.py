@@ -6,6 +6,7 @@ Every step is written down before the next is taken, so that another process can
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -39,7 +40,9 @@ from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.job import Job
@@ -57,6 +60,8 @@ LAST_FETCH_SECONDS = 60.0
 LAST_ANSWER_SECONDS = 660.0
 """Bound on waiting for the answer to what another process sent, if the job was cancelled: as long as a request may
 take, and a minute."""
+EXPECTED_EVERY = 1.0
+"""Seconds between two starts of what the calls to one provider need."""
 SENT_SECONDS = 0.7
 """How long it takes until a first request, or two hundred at once, are sent. A worker takes 0.1 s to start."""
 WANTED_AFTER_ALL = "What was made is paid for. If it is wanted after all, `imagewright jobs resume {id}` fetches it."
@@ -79,14 +84,9 @@ class Attempt(VendorCalls):
             await _each(self._carry_out_call, open_runs)
 
     async def conclude(self, ended: JobRecord) -> bool:
-        """Write the end of the job down, with the steps and pictures that are not written yet.
+        """Write the end of the job down, with all that is not written yet. Raises `LostLeaseError` as `carry_out`.
 
-        Returns:
-            Whether all of its pictures are in the library. If the store could not be written, a process that takes the
-            job over must find them here.
-
-        Raises:
-            LostLeaseError: another process has the job now.
+        Returns whether its files may go: if the store could not be written, whoever takes it over must find them here.
         """
         steps = [step for call_run in self.call_runs for step in call_run.unwritten]
         pictures = [picture for call_run in self.call_runs for picture in call_run.unrecorded]
@@ -291,6 +291,23 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
     log.error("job %s broke", job.id, exc_info=error)
     kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
     return kind(job.provider, f"internal error: {type(error).__name__}", charged=None if call_run.sent else False)
+
+
+class Readiness:
+    """Starts what calls need, at most once a second for each provider; the group runs that."""
+
+    def __init__(self, group: TaskGroup) -> None:
+        self._group = group
+        self._begun: dict[str, float] = {}
+
+    def expect(self, providers: Mapping[str, object], names: Sequence[str]) -> None:
+        """Start what a call needs that one of these names will serve; of several, only if each needs something."""
+        now = anyio.current_time()
+        if now - self._begun.get(names[0], -math.inf) < EXPECTED_EVERY:
+            return
+        if len(set(names)) == 1 or all(isinstance(providers.get(name), GetsReady) for name in names):
+            self._begun[names[0]] = now
+            self._group.start_soon(get_ready, providers.get(names[0]))
 
 
 async def get_ready(provider: object) -> None:
