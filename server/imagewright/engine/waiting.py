@@ -51,7 +51,7 @@ FIRST_SHARE, FIRST_SECONDS = 0.02, 0.1
 LATE_SHARE, LATE_SECONDS = 0.05, 0.3
 """Each further poll comes after this share of the task's age, and so many seconds more. The end is to be noticed within
 a tenth of the duration and half a second."""
-JITTER, SKEW = 0.1, 0.2
+JITTER, SKEW = 0.12, 0.2
 """Share of a wait by which a poll may be early while nothing is known; raised to this power, most come nearly so."""
 LEARNED_SECONDS = 120.0
 """How long what was read of earlier calls is used; the calls of this process are added at once."""
