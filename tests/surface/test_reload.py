@@ -109,7 +109,6 @@ async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
 
     async with running(home, **KEYS) as engine, anyio.create_task_group() as group:
         group.start_soon(engine.follow_files, on_change)
-        await anyio.lowlevel.checkpoint()
         configure(home, f"providers = {'[' * 50_000}")
         with anyio.fail_after(PATIENCE):
             while "stays in force" not in caplog.text:  # noqa: ASYNC110 - what is waited for sets no event

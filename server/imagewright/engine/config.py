@@ -30,7 +30,7 @@ from imagewright.storage.records import Pace
 from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
     from datetime import date
     from pathlib import Path
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sending
     from imagewright.providers.common.keys import KeyCheck
     from imagewright.providers.http.client import Sender
-    from imagewright.settings.load import Settings
+    from imagewright.settings.load import Seen, Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,9 @@ OFFLINE = "offline"
 """The built-in provider: it serves when no other provider has a key, or when the user names it."""
 LOOK_EVERY = 0.5
 """Seconds between two checks of the files, which cost a `stat` each; a change must be noticed within two seconds."""
+WRITING_LOOKS = 5
+"""Checks between two of those, once a file has changed, until it stays the same: half a file has only some of the
+limits. One that is written without end is read all the same after so many."""
 LONGEST_KEPT = 14 * 86_400.0
 """Seconds for which a result is kept by the vendor that keeps it longest, Kie."""
 NOT_IN_USE = "it is not among the providers in use: it has no key, or was switched off"
@@ -307,30 +310,42 @@ class AbsentProvider:
         await anyio.to_thread.run_sync(into.write_bytes, output.data)
 
 
-async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:
-    """Call `reload` whenever one of the files has changed; a file that does not exist is waited for.
+async def watch_files(
+    look: Callable[[], Seen],
+    seen: Seen,
+    reload: Callable[[], Awaitable[None]],
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> None:
+    """Call `reload` whenever the files differ from what was seen when they were last read.
 
-    If `reload` raises, that is logged and nothing changes. A `SettingsError` is a mistake of the user's.
+    If `reload` raises, that is logged and nothing changes. A `SettingsError` is a mistake of the user's, unless a file
+    could not be read: then `reload` is called again at the next look.
+
+    Args:
+        look: how the files stand now.
+        seen: how they stood before they were first read.
+        reload: reads them.
+        pause: waits for so many seconds.
     """
-    seen = [_stamp(file) for file in files]
+    refused = ""
     while True:
-        await anyio.sleep(LOOK_EVERY)
-        now = [_stamp(file) for file in files]
-        if now == seen:
+        await pause(LOOK_EVERY)
+        if (now := look()).stamps == seen.stamps and seen.settled:
             continue
-        seen = now
+        for _ in range(WRITING_LOOKS):
+            before = now
+            await pause(LOOK_EVERY / WRITING_LOOKS)
+            if (now := look()).stamps == before.stamps:
+                break
+        is_new, seen = now.stamps != seen.stamps, now
         try:
             await reload()
+            refused = ""
         except SettingsError as error:
-            log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
+            if is_new or str(error) != refused:
+                log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
+            refused = str(error)
+            if isinstance(error.__cause__, OSError):  # too many open files, or another program has it open for itself
+                seen = seen._replace(settled=False)
         except Exception:  # the next change must be seen all the same
             log.exception("the change of the configuration has met a fault")
-
-
-def _stamp(file: Path) -> tuple[int, int, int, int] | None:
-    """What differs after every write, replacement or change of who may read it; None while there is no file."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

@@ -17,7 +17,7 @@ import anyio.to_thread
 from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import open_client
-from imagewright.settings.load import load_settings, log_at
+from imagewright.settings.load import load_settings, log_at, look
 from imagewright.text import plain, say
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class Engine:
             if await self.reload() and on_change is not None:
                 await on_change()
 
-        folders = self.settings.folders
-        await watch_files((folders.config, folders.keys), reload)
+        settings = self.settings
+        await watch_files(partial(look, settings.folders.followed), settings.seen, reload)
 
     async def leave(self, seconds: float) -> None:
         """Wait until what is being sent is answered, at most so many seconds. Later answers go to the courier."""

@@ -36,6 +36,11 @@ class Folders:
     """The folders that may be read from and saved into; the first is `pictures`."""
 
     @property
+    def followed(self) -> tuple[Path, ...]:
+        """The files that a running server follows, whether or not they are there."""
+        return self.config, self.keys
+
+    @property
     def token(self) -> Path:
         """The file with the token of the server over HTTP, mode 0600."""
         return self.config.with_name("http-token")

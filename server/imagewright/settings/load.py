@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.settings import table, without_login
 from imagewright.settings.folders import Folders, find_folders
@@ -26,7 +27,7 @@ from imagewright.settings.toggles import Layer, Toggles
 from imagewright.text import counted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from imagewright.settings import AllowedHost
     from imagewright.settings.table import Setting
@@ -37,6 +38,9 @@ SURE_WAIT = 3.0
 """Seconds within which every client still listens: the shortest usual time limit is 5 s (a default of openai-agents),
 and an answer needs some of it to arrive."""
 
+FINE_STEP, COARSE_STEP = 50_000_000, 2_000_000_000
+"""Nanoseconds from one time of writing to the next that a file system can tell apart, at most: Linux and Windows count
+in steps of up to 16 ms, and where only whole seconds are written down, FAT in steps of 2 s."""
 HIDDEN = "[hidden]"
 """In the place of a value that is never shown."""
 
@@ -79,6 +83,15 @@ class HttpTable:
     """The path of its address."""
     token: str = field(repr=False)
     """The user's own token; empty for the one that is made at the first start. Kept out of `repr`."""
+
+
+class Seen(NamedTuple):
+    """How the followed files stood just before they were read: a change after that is seen as a difference from it."""
+
+    stamps: tuple[tuple[int, ...] | None, ...]
+    """For each, what differs after a write, a replacement or a change of who may read it; None while there is none."""
+    settled: bool
+    """Whether every later write changes a stamp. One in the same step of the clock as the last leaves it the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,8 @@ class Settings:
     """Kept to reload the rest."""
     environment: Mapping[str, str] = field(repr=False)
     """Kept to reload the rest; out of `repr`, as it holds keys."""
+    seen: Seen = field(compare=False)
+    """How the files stood that the rest was read from."""
 
 
 def load_settings(
@@ -148,6 +163,7 @@ def load_settings(
     doubts += unknown_variables(environment)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
+    seen = look(folders.followed)  # before they are read: what is written after this is news to whoever follows them
     file = read_config(config or folders.config)
     variables = read_environment(environment)
 
@@ -188,7 +204,30 @@ def load_settings(
         routes=file.get(table.ROUTES, {}),
         command_line=command_line,
         environment=environment,
+        seen=seen,
     )
+
+
+def look(files: Iterable[Path]) -> Seen:
+    """How these files stand now; a `stat` each."""
+    stamps = tuple(map(_stamp, files))
+    now = time.time_ns()
+    return Seen(stamps, settled=all(is_settled(now, *stamp[:2]) for stamp in stamps if stamp is not None))
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    # what was written, moved or copied with its old time has a new time of change
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode
+
+
+def is_settled(now: int, *times: int) -> bool:
+    """Whether a file with these times, in nanoseconds since 1970, gets another one with its next write."""
+    newest = max(times)
+    return abs(now - newest) >= (FINE_STEP if newest % 1_000_000_000 else COARSE_STEP)
 
 
 @dataclass(frozen=True, slots=True)
