@@ -383,9 +383,9 @@ def check_http(settings: Settings) -> Iterator[Finding]:
         return
     url = f"http://127.0.0.1:{port}{settings.http.path}"
     try:
-        tools = anyio.run(count_tools, url, settings.http.token or read_token(settings.folders.token))
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is the finding
-        says = f"imagewright {version} runs at {url}, but does not answer: {_innermost(error)}"
+        tools = count_tools(port, settings.http.path, settings.http.token or read_token(settings.folders.token))
+    except (OSError, ValueError, SettingsError) as error:
+        says = f"imagewright {version} runs at {url}, but does not answer: {error}"
         yield broken("http", says, "Stop it, and start it again: imagewright serve --http")
     else:
         yield ok("http", f"imagewright {version} answers at {url} with {tools} tools")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import httpx2
+import mcp.types as t
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
 
 from imagewright.surface.listening import HOSTS
 
@@ -88,17 +87,36 @@ def who_serves(host: str, port: int) -> str | None:
     return found
 
 
-async def count_tools(url: str, token: str) -> int:
-    """How many tools a server over HTTP lists, which is shown this token; none if that is empty.
+def count_tools(port: int, path: str, token: str) -> int:
+    """How many tools the server over HTTP on a port of this machine lists, which is shown this token.
 
     Raises:
-        TimeoutError: it does not answer.
-        Exception: it cannot be reached, or does not let us in, in the words of the SDK.
+        ConnectionError: it does not let us in; the message is what it says.
+        OSError: it does not answer.
+        ValueError: what it answers is not of the protocol.
     """
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with anyio.fail_after(PATIENCE):
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=PATIENCE, trust_env=False) as http,
-            Client(streamable_http_client(url, http_client=http)) as client,
-        ):
-            return len((await client.list_tools()).tools)
+    meta = {t.PROTOCOL_VERSION_META_KEY: t.LATEST_PROTOCOL_VERSION, t.CLIENT_CAPABILITIES_META_KEY: {}}
+    method = "tools/list"
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "MCP-Protocol-Version": t.LATEST_PROTOCOL_VERSION,
+        "Mcp-Method": method,
+    }
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("POST", path, json.dumps(message), headers)
+        answer = json.loads(connection.getresponse().read())
+    except HTTPException as error:
+        raise ValueError(f"it does not speak HTTP ({error!r})") from error
+    finally:
+        connection.close()
+    match answer:
+        case {"result": {"tools": list() as tools}}:
+            return len(tools)
+        case {"error": {"message": str() as why}}:
+            raise ConnectionError(why)
+        case _:
+            raise ValueError("it answers something else")
