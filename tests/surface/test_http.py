@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Literal
 
+import anyio
+import httpx2
+import mcp.types as t
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
 
+from imagewright.engine.engine import open_engine
+from imagewright.settings.load import load_settings
+from imagewright.surface.server import McpServer
 from tests.support.kill_runs import Aim, House, given, plain_route
 from tests.support.raw_client import ERAS, MODERN
 from tests.support.raw_http import HttpProcess, RawHttp, events
@@ -74,13 +84,9 @@ def test_each_era_lists_calls_reads_and_completes(offline: HttpProcess, revision
     assert again["job_id"] != reply["structuredContent"]["job_id"], "an answer that was read is not given again"
 
 
-def test_clients_of_both_eras_that_listen_hear_of_a_change_and_one_that_does_not_read_keeps_nobody_waiting(
-    home: Path,
-) -> None:
+def test_clients_of_both_eras_that_listen_hear_of_a_change(home: Path) -> None:
     with HttpProcess(IMAGEWRIGHT_HOME=str(home)) as server:
         legacy, modern, other = (server.client(revision) for revision in (ERAS[0], MODERN, ERAS[0]))
-        deaf = server.client(ERAS[0])
-        unread = deaf.listen()
         stream = events(legacy.listen())
         wanted = {"notifications": {"toolsListChanged": True}}
         heard = events(modern.response(modern.begin("subscriptions/listen", wanted)))
@@ -93,7 +99,56 @@ def test_clients_of_both_eras_that_listen_hear_of_a_change_and_one_that_does_not
         refused = other.call("qwen", ASKED)
         assert refused["isError"]
         assert "qwen is off" in refused["content"][0]["text"]
-        unread.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_sdks_own_client_calls_and_hears(offline: HttpProcess, mode: Literal["auto", "legacy"]) -> None:
+    shares: list[float] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        assert (total, message is None) == (1.0, False)
+        shares.append(progress)
+
+    headers = {"Authorization": f"Bearer {offline.token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=SOON) as http,
+        Client(streamable_http_client(offline.url, http_client=http), mode=mode) as client,
+    ):
+        assert client.protocol_version == (MODERN if mode == "auto" else ERAS[0])
+        reply = await client.call_tool("qwen", {"prompt": f"a kite, {mode}"}, progress_callback=note)
+        assert not reply.is_error
+        assert shares
+
+
+@pytest.mark.anyio
+async def test_a_client_that_does_not_read_keeps_no_other_from_the_news(home: Path) -> None:
+    async with (
+        open_engine(load_settings({"IMAGEWRIGHT_HOME": str(home)})) as engine,
+        anyio.create_task_group() as group,
+    ):
+        app = McpServer(engine)
+        readers, used = [], ExitStack()
+        for _ in ("deaf", "other"):
+            send, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
+            write, received = anyio.create_memory_object_stream[SessionMessage]()
+            for stream in (send, read, write, received):
+                used.enter_context(stream)
+            group.start_soon(app.server.run, read, write, app.server.create_initialization_options())
+            info = {"name": "raw", "version": "1"}
+            hello = {"protocolVersion": ERAS[0], "capabilities": {}, "clientInfo": info}
+            await send.send(SessionMessage(t.JSONRPCRequest(jsonrpc="2.0", id=1, method="initialize", params=hello)))
+            await received.receive()
+            await send.send(SessionMessage(t.JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")))
+            await send.send(SessionMessage(t.JSONRPCRequest(jsonrpc="2.0", id=2, method="ping")))
+            await received.receive()  # by now it counts among those that hear of changes
+            readers.append(received)
+        group.start_soon(app.offer_changed)
+        with anyio.fail_after(SOON):
+            news = [(await readers[1].receive()).message for _ in range(3)]
+        assert all(isinstance(one, t.JSONRPCNotification) for one in news)
+        group.cancel_scope.cancel()
+    used.close()
 
 
 @pytest.mark.parametrize("revision", ERAS)

@@ -47,8 +47,8 @@ LONGEST_PROMPT = 2000
 DELIVERY = "imagewright.delivery"
 """Where a request over HTTP has its `Delivery`, in its ASGI scope."""
 NEWS_SECONDS = 5.0
-"""Seconds within which a client must take the news that the lists have changed. Over HTTP one may have stopped reading,
-and the others must not wait for it."""
+"""Seconds for which is waited until a client takes each piece of news that the lists have changed. Over HTTP one may
+have stopped reading, and the others must not wait for it."""
 LEAVING = "The server is leaving; nothing is lost: what it has begun goes on, and the same call gets its pictures"
 
 
@@ -138,14 +138,14 @@ class McpServer:
                 group.start_soon(self._send_news, connection, session)
 
     async def _send_news(self, connection: object, session: ServerSession) -> None:
-        """To a client of the handshake era."""
-        with anyio.move_on_after(NEWS_SECONDS):
-            try:
-                await session.send_tool_list_changed()
-                await session.send_resource_list_changed()
-                await session.send_prompt_list_changed()
-            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                self._sessions.pop(connection, None)
+        """To a client of the handshake era. What cannot be handed on is left out: the next news says the same."""
+        news = (session.send_tool_list_changed, session.send_resource_list_changed, session.send_prompt_list_changed)
+        for send in news:
+            with anyio.move_on_after(NEWS_SECONDS):
+                try:
+                    await send()
+                except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                    self._sessions.pop(connection, None)
 
     def _instructions(self) -> str:
         offer = self._engine.offer
