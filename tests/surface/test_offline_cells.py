@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName
+from imagewright.catalog.schema import stand_in
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
@@ -222,7 +223,8 @@ def _trials(argument: Argument) -> Iterator[tuple[Any, bool]]:
             short = argument.kind == "integer" and high - low < SHORT
             within = range(int(low), int(high) + 1) if short else (low, high)
             whole = all(float(one).is_integer() for one in (low, high))
-            for value, served in (*((one, True) for one in within), (low - 1, False), (high + 1, False)):
+            past = low - 1 - (stand_in((argument,)) == low - 1)  # the neutral value is not given and not wrong
+            for value, served in (*((one, True) for one in within), (past, False), (high + 1, False)):
                 yield int(value) if whole else value, served
         case _:
             yield from ((value, True) for value in argument.values or ())
