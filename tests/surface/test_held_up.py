@@ -95,6 +95,7 @@ async def test_the_caller_hears_of_it_at_once_and_once_the_key_is_corrected_wait
         assert text.count(note) == 1
         for part in ("Still running, but held up", "arrives by itself: do not call again", data["job_id"]):
             assert part in text
+        assert data["next"] in text, "a model may be shown the data alone"
         # waiting again, or calling again all the same, is answered as soon, and nothing is sent
         for tool, arguments in (("image_job", {"job_id": data["job_id"]}), (TOOL, CALL)):
             again, _ = _read(await client.call_tool(tool, arguments))
@@ -109,6 +110,7 @@ async def test_the_caller_hears_of_it_at_once_and_once_the_key_is_corrected_wait
     assert (data["status"], len(data["images"])) == ("completed", 1)
     assert note not in data["notes"]
     assert note not in text
+    assert "next" not in data
     assert len(kie.received("create")) == len(kie.charges) == 1
 
 

@@ -71,6 +71,7 @@ def test_pictures_are_linked_only_when_a_setting_asks_for_it(revision: str, home
         assert made["id"] in [one["id"] for found in days for one in found]
         before, none, after = _today(), client.call("image_gallery", {"text": "no such word"}), _today()
         assert any(f"Today is {day}." in none["content"][0]["text"] for day in (before, after))
+        assert none["structuredContent"]["today"] in before + after
     with RawClient(revision, env=plain | {"IMAGEWRIGHT_RESOURCE_LINKS": "on"}) as client:
         for again in (client.call("image_gallery", {}), client.call(name, {"prompt": "a fox", "seed": 2})):
             *_, link = again["content"]

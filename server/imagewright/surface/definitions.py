@@ -74,13 +74,14 @@ JOB_SCHEMA = _closed(
         "elapsed_seconds": {"type": "number"},
         "progress": {"type": "number", "description": "0 to 1"},
         "notes": {"type": "array", "items": {"type": "string"}},
+        "next": {"type": "string", "description": "How it stands and what to do; absent once it has ended"},
         "choice": {
             "type": "array",
             "items": {"type": "string"},
             "description": "Why this provider was taken and the others were not",
         },
     },
-    optional=["edition"],
+    optional=["edition", "next"],
 )
 JOBS_SCHEMA = _closed({"jobs": {"type": "array", "items": JOB_SCHEMA}})
 GALLERY_PICTURE_SCHEMA = _closed(
@@ -95,7 +96,13 @@ GALLERY_PICTURE_SCHEMA = _closed(
     },
     optional=PICTURE_OPTIONAL,
 )
-GALLERY_SCHEMA = _closed({"images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA}, "more": {"type": "boolean"}})
+GALLERY_SCHEMA = _closed(
+    {
+        "images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA},
+        "more": {"type": "boolean"},
+        "today": {"type": "string", "description": "YYYY-MM-DD, local time"},
+    }
+)
 GUIDE_SCHEMA = _closed({"topic": {"type": "string"}, "markdown": {"type": "string"}})
 
 HELPER_CLAUSES = {
@@ -243,7 +250,7 @@ def gallery_answer(records: Iterable[PictureRecord], following: int | None) -> t
         lines.append(f"There are more: call again with offset {following}.")
     today = datetime.now().astimezone()
     text = "\n".join(lines) or f"No picture matches. Today is {today:%A, %Y-%m-%d}."
-    return text, {"images": images, "more": following is not None}
+    return text, {"images": images, "more": following is not None, "today": f"{today:%Y-%m-%d}"}
 
 
 def gallery_data(record: PictureRecord) -> dict[str, Any]:

@@ -247,7 +247,10 @@ async def job_reply(engine: Engine, job: Job) -> t.CallToolResult:
     """What a call answers about its job, done or still running: previews, summary, links, structured content."""
     if job.error is not None and not job.pictures:
         return error_reply(job.error, job)
-    return await picture_reply(engine, job.pictures, _summary(job), job_data(job), made=job.previews)
+    data = job_data(job)
+    if not job.done:  # several clients show their model the data alone
+        data["next"] = plain(_headline(job))
+    return await picture_reply(engine, job.pictures, _summary(job), data, made=job.previews)
 
 
 async def picture_reply(
