@@ -55,16 +55,16 @@ def run_shared(clients: Mapping[str, Client], folder: Path) -> Iterator[str]:
             for name, client in clients.items()
         }
         end = time.monotonic() + PATIENCE
-        while not all(_is_ready(folder / name) for name in clients) and time.monotonic() < end:
+        while not all(is_ready(folder / name) for name in clients) and time.monotonic() < end:
             time.sleep(0.2)
-        late = [name for name in clients if not _is_ready(folder / name)]
+        late = [name for name in clients if not is_ready(folder / name)]
         yield from (f"{name}: it does not listen" for name in late)
         toggle = first.document["toggle"]
         subprocess.run(toggle["off"], env=toggle["env"], check=True, capture_output=True)  # noqa: S603 - our own words
         for run in runs.values():
             run.wait(max(1.0, end - time.monotonic()))
         for name in clients:
-            yield from _faults(name, judged(output_in(folder / name)))
+            yield from faults_of(name, judged(output_in(folder / name)))
 
 
 @contextmanager
@@ -109,11 +109,12 @@ def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, str]:
     return reply.status, reply.read().decode()
 
 
-def _is_ready(folder: Path) -> bool:
-    return any(_says_ready(line) for line in output_in(folder).splitlines())
+def is_ready(folder: Path) -> bool:
+    """Whether the driver in this folder has said that it listens."""
+    return any(_is_word_of_it(line) for line in output_in(folder).splitlines())
 
 
-def _says_ready(line: str) -> bool:
+def _is_word_of_it(line: str) -> bool:
     try:
         words: Any = json.loads(line)
     except ValueError:
@@ -121,7 +122,8 @@ def _says_ready(line: str) -> bool:
     return isinstance(words, dict) and words.get("ready") is True
 
 
-def _faults(name: str, cells: Mapping[str, Cell]) -> Iterator[str]:
+def faults_of(name: str, cells: Mapping[str, Cell]) -> Iterator[str]:
+    """Print what came of a client, and yield what did not go well."""
     for ability in ABILITIES:
         cell = cells.get(ability)
         sys.stdout.write(f"{name}: {ability}: {cell.outcome if cell else 'nothing'}{' ' * bool(cell and cell.note)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from tests.clients import shared
 from tests.clients.results import PAGE, Cell, Result, faults, load_results, page_with, save_results, table
 from tests.clients.rows import ABILITIES, DRIVERS, Client, Rows, load_rows
 from tests.clients.stage import judged
@@ -119,3 +120,18 @@ def test_what_a_driver_shows_is_looked_at(tmp_path: Path) -> None:
         "list": "fails",
     }
     assert "'id' is a required property" in cells["list"].detail
+
+
+def test_over_http_each_has_to_do_all_of_it_and_to_hear_of_the_switch() -> None:
+    fine = {ability: Cell(outcome="ok") for ability in shared.ABILITIES}
+    relisted = fine | {"toggle": Cell(outcome="ok", note="next list")}
+    assert [*shared.faults_of("one", fine)] == []
+    assert [*shared.faults_of("one", relisted)] == ["one: it did not hear of the switch"]
+    assert [*shared.faults_of("one", fine | {"list": FAILS})] == ["one: list fails over HTTP: broken"]
+    assert len([*shared.faults_of("one", {})]) == len(shared.ABILITIES)
+
+
+@pytest.mark.parametrize(("line", "is_ready"), [('{"ready": true}', True), ('{"ready": false}', False), ("[1]", False)])
+def test_a_driver_says_that_it_listens(line: str, is_ready: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a column
+    (tmp_path / "stdout.txt").write_text(f"noise\n{line}\n", encoding="utf-8")
+    assert shared.is_ready(tmp_path) is is_ready

@@ -2,26 +2,35 @@
 import { drive, run } from "./common.mjs";
 
 const isFirst = drive.options.line === 1;
-const { Client, StdioClientTransport, ElicitRequestSchema } = isFirst ? await first() : await second();
+const { Client, StdioClientTransport, StreamableHTTPClientTransport, ElicitRequestSchema } = isFirst
+  ? await first()
+  : await second();
 
 async function first() {
-  const [{ Client }, { StdioClientTransport }, { ElicitRequestSchema }] = await Promise.all([
-    import("@modelcontextprotocol/sdk/client/index.js"),
-    import("@modelcontextprotocol/sdk/client/stdio.js"),
-    import("@modelcontextprotocol/sdk/types.js"),
-  ]);
-  return { Client, StdioClientTransport, ElicitRequestSchema };
+  const [{ Client }, { StdioClientTransport }, { StreamableHTTPClientTransport }, { ElicitRequestSchema }] =
+    await Promise.all([
+      import("@modelcontextprotocol/sdk/client/index.js"),
+      import("@modelcontextprotocol/sdk/client/stdio.js"),
+      import("@modelcontextprotocol/sdk/client/streamableHttp.js"),
+      import("@modelcontextprotocol/sdk/types.js"),
+    ]);
+  return { Client, StdioClientTransport, StreamableHTTPClientTransport, ElicitRequestSchema };
 }
 
 async function second() {
-  const [{ Client }, { StdioClientTransport }] = await Promise.all([
+  const [{ Client, StreamableHTTPClientTransport }, { StdioClientTransport }] = await Promise.all([
     import("@modelcontextprotocol/client"),
     import("@modelcontextprotocol/client/stdio"),
   ]);
-  return { Client, StdioClientTransport, ElicitRequestSchema: "elicitation/create" };
+  return { Client, StdioClientTransport, StreamableHTTPClientTransport, ElicitRequestSchema: "elicitation/create" };
 }
 
 const ANSWERS = { accept: { action: "accept", content: { agree: true } }, decline: { action: "decline" } };
+
+function overHttp({ url, token }) {
+  const headers = { Authorization: `Bearer ${token}` };
+  return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
+}
 
 async function open({ command, args, env }, { answer, changed }) {
   let notice;
@@ -35,7 +44,7 @@ async function open({ command, args, env }, { answer, changed }) {
   };
   const client = new Client({ name: "clients-table", version: "1" }, options);
   if (answer in ANSWERS) client.setRequestHandler(ElicitRequestSchema, async () => ANSWERS[answer]);
-  await client.connect(new StdioClientTransport({ command, args, env }));
+  await client.connect(drive.http ? overHttp(drive.http) : new StdioClientTransport({ command, args, env }));
   const texts = (content) => content.filter((one) => one.type === "text").map((one) => one.text).join("\n");
   return {
     era: client.getNegotiatedProtocolVersion?.() ?? "",
