@@ -53,22 +53,20 @@ def main() -> int:
             return int(bool(found))
         run = partial(_run, rows, folder, options.only or [*ABILITIES])
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for _ in pool.map(run, [] if options.table else names):
-                pass
+            found = [*filter(None, pool.map(run, [] if options.table else names))]
     _write_table(rows)
-    found = [fault for fault in faults(rows, load_results()) if fault.partition(":")[0] in names]
+    found += [fault for fault in faults(rows, load_results()) if fault.partition(":")[0] in names]
     sys.stdout.write("".join(f"{fault}\n" for fault in found) or "Everything that fails is explained.\n")
     return int(bool(found))
 
 
-def _run(rows: Rows, folder: Path, abilities: list[str], name: str) -> None:
-    """Run one client and write down what came of it."""
+def _run(rows: Rows, folder: Path, abilities: list[str], name: str) -> str:
+    """Run one client and write down what came of it; what is returned is why it could not be run."""
     client, began = rows.clients[name], time.monotonic()
     try:
         place = environment(client)
     except UnavailableError as error:
-        sys.stdout.write(f"{name}: cannot be installed: {error}\n")
-        return
+        return f"{name}: cannot be installed: {error}"
     installed = time.monotonic()
     own = folder / name
     own.mkdir(parents=True)
@@ -86,6 +84,7 @@ def _run(rows: Rows, folder: Path, abilities: list[str], name: str) -> None:
         results[name] = Result(packages=client.packages, day=day, cells=ordered)
         save_results(results, rows)
         _write_table(rows)
+    return ""
 
 
 def _write_table(rows: Rows) -> None:

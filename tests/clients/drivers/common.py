@@ -149,8 +149,9 @@ def all_listed(names: Iterable[str], *, without: str = "") -> str:
 
 def is_refusal(text: object) -> str:
     """That a refusal names what was wrong."""
-    must(NAMED in str(text), f"it does not say what is wrong: {str(text)[:200]}")
-    return " ".join(str(text).split())[:160]
+    before, named, _ = " ".join(str(text).split()).partition(NAMED)
+    must(named, f"it does not say what is wrong: {before[:200]}")
+    return f"{before}{named}"
 
 
 def paid(server: str) -> dict[str, int]:
