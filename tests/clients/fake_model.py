@@ -16,7 +16,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ CALL = "call_step_"
 """What begins the id of a call; then comes its number."""
 SEARCH = "call_search_"
 """The same for a search."""
+FIRST_SEARCHES = 4
+"""How often the first tool is searched for."""
 SEARCHES = ("ToolSearch", "tool_search")
 """Tools with which clients let a model look for those that they keep back."""
 
@@ -61,6 +63,8 @@ class FakeModel(Emulator):
     """
 
     key = "fake-model-0123456789abcdef"
+    pause = 3.0
+    """Seconds before a search is done again."""
     begins = ()
 
     def __init__(self, plan: Sequence[Step] | Plan) -> None:
@@ -90,11 +94,13 @@ class FakeModel(Emulator):
         asked = dialect.read(received.json())
         self.texts.append(asked.text)
         turn = self._turn(asked)
+        pause = self.pause if turn.call.startswith(SEARCH) and any(SEARCH in one.call for one in asked.shown) else 0.0
         if not (asked.streamed or how.startswith("stream")):
-            return Answer.of(dialect.write(turn))
+            return replace(Answer.of(dialect.write(turn)), seconds=pause)
         names = {name: f"event: {name}\n" for name, _ in dialect.stream(turn) if name}
         events = [f"{names.get(name, '')}data: {json.dumps(one)}\n\n" for name, one in dialect.stream(turn)]
-        return Answer(200, "".join([*events, dialect.end]).encode("utf-8"), {"Content-Type": "text/event-stream"})
+        body = "".join([*events, dialect.end]).encode("utf-8")
+        return Answer(200, body, {"Content-Type": "text/event-stream"}, seconds=pause)
 
     def _turn(self, asked: Asked) -> Turn:
         """What the model answers to one request."""
@@ -121,10 +127,14 @@ class FakeModel(Emulator):
         return shown.call.startswith(CALL) or any(shown.call.endswith(name) for name in self._wanted)
 
     def _search(self, asked: Asked, step: Step, number: int) -> Turn | None:
-        """A search for a tool that the client keeps back, unless that was done before this step."""
+        """A search for a tool that the client keeps back, unless that was done before this step.
+
+        To begin with, it is done again: the server may still be starting.
+        """
         tool = next((one for one in asked.tools if one.name in SEARCHES), None)
         begin = f"{SEARCH}{number}"
-        if tool is None or any(one.call.startswith(begin) for one in asked.shown):
+        done = sum(one.call.startswith(begin) for one in asked.shown)
+        if tool is None or done >= (1 if self.tools_at else FIRST_SEARCHES):
             return None
         return Turn(tool=tool, arguments={"query": step.tool}, call=f"{begin}_{time.monotonic_ns()}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.fake_model import DONE, FakeModel, Step
+from tests.clients.fake_model import DONE, FIRST_SEARCHES, FakeModel, Step
 
 STEPS = [Step("paint", {"prompt": "a fox"}), Step("paint", {"images": ["{id}"]})]
 PICTURE = base64.b64encode(b"picture").decode()
@@ -90,13 +90,18 @@ def test_a_tool_that_is_no_longer_offered_is_missed() -> None:
     assert model.missing == {"draw"}
 
 
-def test_a_tool_that_is_kept_back_is_searched_for_once() -> None:
+def test_a_tool_that_is_kept_back_is_searched_for_a_few_times() -> None:
     search = {"name": "ToolSearch", "input_schema": SCHEMA}
+    path, body = anthropic(0)
     with FakeModel([Step("draw")]) as model:
-        path, body = anthropic(0)
-        first = json.loads(post(model, path, body | {"tools": [search]}))["content"][0]
-        found = {"type": "tool_result", "tool_use_id": first["id"], "content": "nothing"}
-        messages = [*body["messages"], {"role": "user", "content": [found]}]
-        second = post(model, path, {"tools": [search], "messages": messages})
-    assert (first["name"], first["input"]) == ("ToolSearch", {"query": "draw"})
-    assert "There is no tool draw" in second
+        model.pause = 0
+        found: list[dict[str, Any]] = []
+        for _ in range(FIRST_SEARCHES + 1):
+            messages = [*body["messages"], {"role": "user", "content": found}]
+            answer = json.loads(post(model, path, {"tools": [search], "messages": messages}))["content"][0]
+            if answer["type"] == "text":
+                break
+            assert (answer["name"], answer["input"]) == ("ToolSearch", {"query": "draw"})
+            found.append({"type": "tool_result", "tool_use_id": answer["id"], "content": "nothing"})
+    assert answer["text"] == "There is no tool draw."
+    assert len(found) == FIRST_SEARCHES
