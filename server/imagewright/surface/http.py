@@ -27,9 +27,9 @@ from imagewright.settings.load import log_at
 from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of
 from imagewright.surface.listening import CONNECTION, HttpServer
 from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault, read_line
-from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors
+from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors, First
 from imagewright.surface.server import DELIVERY, McpServer
-from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, _Ending, _First, _spare_the_loaded, _watch_signals
+from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, _Ending, _spare_the_loaded, _watch_signals
 from imagewright.text import byte_size, log_to
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path:
     log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
     log_at(settings.log)
     for name in LOGS:
-        logging.getLogger(name).addFilter(_First(MOST_LOGGED))
+        logging.getLogger(name).addFilter(First(MOST_LOGGED))
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None
 
