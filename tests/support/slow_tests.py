@@ -19,6 +19,7 @@ STARTERS = frozenset(
     {
         "Attack",
         "House",
+        "HttpProcess",
         "RawClient",
         "Runs",
         "attack_with_opening",

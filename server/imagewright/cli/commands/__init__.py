@@ -34,7 +34,7 @@ COMPLETE = f"_{PROGRAM.upper()}_COMPLETE"
 """The variable by which a shell asks for completions; click derives the scripts from it."""
 SHELLS = ("bash", "zsh", "fish")
 COMMANDS = {
-    "serve": "run the MCP server on standard input and output; this is what happens without a command",
+    "serve": "run the MCP server on standard input and output, which is what happens without a command; or over HTTP",
     "demo": "start the server, call every tool on sample pictures, and show what comes out; needs no key",
     "connect": "put Imagewright into the configuration of a client, such as Claude Desktop or Cursor",
     "run": "call one tool from here, or make one call for each of many pictures: imagewright run TOOL PROMPT",
