@@ -14,6 +14,9 @@ from agents.tool_context import ToolContext
 from common import Seen
 from common_client import READ, Answer, Handle, Trial, server
 
+FAILED = "An error occurred while running the tool."
+"""How a call that was given up is told to the model, without a word about why."""
+
 
 class Tools(Handle):
     async def names(self):
@@ -29,6 +32,8 @@ class Tools(Handle):
         context = ToolContext(context=None, tool_name=tool, tool_call_id="call", tool_arguments=words)
         output = await found.on_invoke_tool(context, words)
         if not isinstance(output, list | dict):
+            if str(output).startswith(FAILED):
+                raise TimeoutError(output)
             return Answer(text=str(output))
         items = output if isinstance(output, list) else [output]
         return Answer(
