@@ -155,7 +155,7 @@ KEEP_METADATA = Setting(
     default=False,
 )
 LEASE = Setting(
-    "after how long the jobs of a server that died are taken over by another",
+    "after how long the jobs of a server that died are taken over by another; read when a server starts",
     number_of("seconds", 1, 3600),
     "IMAGEWRIGHT_LEASE",
     "lease",
@@ -250,14 +250,15 @@ ROUTES = Setting(
     example='[routes.nano_banana.kie]\nmodel = "nano-banana-pro"',
 )
 HTTP_PORT = Setting(
-    "the port of `imagewright serve --http`, where `connect --http` and `doctor` look for it, too",
+    "the port of `imagewright serve --http`, where `connect --http` and `doctor` look for it, too; "
+    "read when a server starts",
     Kind(f"a whole number, 0 to {LAST_PORT}", read_port),
     "IMAGEWRIGHT_HTTP_PORT",
     "http.port",
     default=8642,
 )
 HTTP_PATH = Setting(
-    "the path of its address, behind the port",
+    "the path of its address, behind the port; read when a server starts",
     Kind("a path such as `/mcp`", read_path),
     "IMAGEWRIGHT_HTTP_PATH",
     "http.path",
