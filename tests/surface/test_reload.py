@@ -119,6 +119,28 @@ async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
 
 
 @pytest.mark.anyio
+async def test_a_client_that_does_not_take_the_news_keeps_no_change_away(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "LOOK_EVERY", 0.01)
+    news = [anyio.Event(), anyio.Event()]
+    left = iter(news)
+
+    async def on_change() -> None:
+        next(left).set()
+        await anyio.sleep_forever()
+
+    async with running(home, **KEYS) as engine, anyio.create_task_group() as group:
+        group.start_soon(engine.follow_files, on_change)
+        with anyio.fail_after(PATIENCE):
+            for heard, tool in zip(news, ("qwen", "recraft"), strict=True):
+                configure(home, f'[tools]\ndisable = ["{tool}"]')
+                await heard.wait()
+                assert tool not in engine.offer.serving
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
 async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> None:
     async with running(home, **KEYS) as engine:
         first, second = await providers_for(engine)

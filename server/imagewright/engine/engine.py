@@ -102,7 +102,8 @@ class Engine:
 
         async def reload() -> None:
             if await self.reload() and on_change is not None:
-                await on_change()
+                # on its own: a client that is slow to take the news must not keep the next change away
+                self._group.start_soon(_logged, on_change)
 
         settings = self.settings
         await watch_files(partial(look, settings.folders.followed), settings.seen, reload)
