@@ -217,7 +217,7 @@ async def list_():
 
 async def guide():
     must("nano_banana" in shown(GUIDE).text, shown(GUIDE).text[:200])
-    return Seen("image_guide", note="tool")
+    return Seen("image_guide", note="by tool")
 
 
 async def prompt():
@@ -253,7 +253,7 @@ async def price():
     must(paid("asking") == before, f"it was begun: {paid('asking')}")
     text = model.shown[0].text
     must("about $" in text, text[:200])
-    return Seen("refused, and says why: nobody is there to ask", note="refused: nobody there")
+    return Seen("refused, and says why: nobody is there to ask", note="nobody there")
 
 
 async def toggle():

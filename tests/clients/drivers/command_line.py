@@ -166,7 +166,7 @@ async def guide():
     if OPTIONS.get("guide") == "tool":
         seen = await call("image_guide", {})
         must("nano_banana" in seen.text, seen.text[:200])
-        return Seen(note="tool")
+        return Seen(note="by tool")
     text = await asyncio.to_thread(CLIENT.read, "guide://overview")
     must("nano_banana" in text, text[:200])
     return Seen()
@@ -232,7 +232,7 @@ async def price():
     seen = await call("nano_banana", {"prompt": "a dear fox"}, "asking")
     must(paid("asking") == before, f"it was begun: {paid('asking')}")
     must("about $" in seen.text, seen.text[:300])
-    return Seen(note="refused: cannot ask")
+    return Seen(note="cannot ask")
 
 
 async def toggle():

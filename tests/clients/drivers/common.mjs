@@ -115,7 +115,7 @@ const trials = {
       ? await connection.read("guide://overview")
       : (await connection.call("image_guide", {})).text;
     must(text.includes("nano_banana"), text);
-    return { detail: connection.read ? "resource guide://overview" : "tool image_guide", note: connection.read ? "" : "tool" };
+    return { detail: connection.read ? "resource guide://overview" : "tool image_guide", note: connection.read ? "" : "by tool" };
   },
   async prompt({ connection }) {
     const text = await connection.prompt("make_picture", { subject: "a heron at dawn" });
@@ -216,7 +216,7 @@ const trials = {
       details.push(`${answer}: ${answer === "accept" ? "a picture" : "a refusal that says why"}`);
       await connection.close();
     }
-    return { detail: details.join(" | "), note: lacks.asking ? "refused: cannot ask" : "" };
+    return { detail: details.join(" | "), note: lacks.asking ? "cannot ask" : "" };
   },
   // with the client's own time limit; what a model would do next is done
   async slow({ open, memory }) {

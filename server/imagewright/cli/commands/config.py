@@ -42,7 +42,7 @@ MISSING = "which setting, and to what? Such as: imagewright config set wait 30"
     cls=Group,
     invoke_without_command=True,
     epilog="Names are those of the file: wait, budget.per_day, addresses.kie.\n"
-    "A running server follows within two seconds.\n",
+    "A running server follows within two seconds, but for what is read when a server starts.\n",
 )
 @option("--json", "as_json", is_flag=True, help="the same as JSON")
 @option("--all", "every", is_flag=True, help="what has its default, too")
