@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.surface.delivery import MOST_SESSIONS, Sessions
 from tests.support.quick_server import HTTP_SECONDS, SESSIONS
 from tests.support.raw_client import ERAS, MODERN, PATIENCE
 from tests.support.raw_http import HttpProcess
@@ -225,6 +226,15 @@ def test_clients_that_left_without_a_word_keep_nobody_out(server: HttpProcess) -
         assert used.ask("ping") == {}
     assert listening.ask("ping") == {}
     assert silent.post({"jsonrpc": "2.0", "id": 9, "method": "ping"}) == 404
+
+
+def test_sessions_that_are_made_up_take_nobodys_place() -> None:
+    sessions = Sessions()
+    sessions.begin("one")
+    for at in range(MOST_SESSIONS):
+        with sessions.using(f"made up {at}"):
+            pass
+    assert not sessions.surplus()
 
 
 def test_nobody_is_told_a_token_by_the_log(home: Path) -> None:

@@ -140,8 +140,11 @@ class Sessions:
 
     @contextmanager
     def using(self, session: str) -> Iterator[None]:
-        """One of its requests is being dealt with."""
-        self._open[session] = self._open.pop(session, 0) + 1
+        """One of its requests is being dealt with; nothing is noted of a session that there is not."""
+        if session not in self._open:
+            yield
+            return
+        self._open[session] = self._open.pop(session) + 1
         try:
             yield
         finally:
@@ -149,9 +152,9 @@ class Sessions:
                 self._open[session] = self._open.pop(session) - 1
 
     def begin(self, session: str) -> None:
-        """Note a session that is new, if it is one."""
+        """Note a session that is new; empty for none."""
         if session:
-            self._open.setdefault(session, 0)
+            self._open[session] = 0
 
     def end(self, session: str) -> None:
         """Forget a session."""

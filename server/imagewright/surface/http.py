@@ -11,7 +11,7 @@ import gc
 import hmac
 import logging
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -110,7 +110,7 @@ class Door:
         delivery = Delivery(scope[CONNECTION], receive, self._counted(send, session))
         self._deliveries.add(delivery)
         try:
-            with self._sessions.using(session) if session else nullcontext():
+            with self._sessions.using(session):
                 await self._let_in({**scope, DELIVERY: delivery}, headers, delivery)
         finally:
             self._deliveries.discard(delivery)
@@ -261,7 +261,7 @@ class Door:
             if message["type"] == "http.response.start":
                 if message["status"] == HTTPStatus.NOT_FOUND:
                     self._sessions.end(session)
-                elif message["status"] == HTTPStatus.OK:
+                elif message["status"] == HTTPStatus.OK and not session:
                     self._sessions.begin(Headers(raw=message["headers"]).get(SESSION, ""))
             size = len(message.get("body", b""))
             self._unsent += size
