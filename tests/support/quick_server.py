@@ -37,6 +37,8 @@ HTTP_SECONDS = 3.0
 """Seconds within which a client must send what it begins and read what it is sent."""
 SESSIONS = 20
 """Sessions over HTTP at once."""
+CONNECTIONS = 60
+"""Connections over HTTP at once."""
 DAY = date(2026, 11, 26)
 """The day that is taken for today where it is judged what has ended."""
 
@@ -49,6 +51,7 @@ def hurry(change: Callable[[object, str, object], None] = setattr) -> None:
     """
     change(load, "SURE_WAIT", SURE_WAIT)
     change(listening, "HEAD_SECONDS", HTTP_SECONDS)
+    change(listening, "MOST_CONNECTIONS", CONNECTIONS)
     change(http, "BODY_SECONDS", HTTP_SECONDS)
     change(delivery, "MOST_SESSIONS", SESSIONS)
     change(delivery, "WRITE_SECONDS", HTTP_SECONDS)

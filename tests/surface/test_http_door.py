@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import select
 import socket
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagewright.surface.delivery import MOST_SESSIONS, Sessions
-from tests.support.quick_server import HTTP_SECONDS, SESSIONS
+from tests.support.quick_server import CONNECTIONS, HTTP_SECONDS, SESSIONS
 from tests.support.raw_client import ERAS, MODERN, PATIENCE
 from tests.support.raw_http import HttpProcess
 
@@ -175,6 +176,7 @@ def test_who_does_not_send_what_it_begins_is_not_waited_for(server: HttpProcess)
         "nothing": b"",
         "half a head": head.encode(),
         "half a body": f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode(),
+        "nothing after a refusal": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         "half a second head": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET",
     }
     connections = {name: socket.create_connection((server.host, server.port)) for name in begun}
@@ -189,7 +191,45 @@ def test_who_does_not_send_what_it_begins_is_not_waited_for(server: HttpProcess)
     assert b"408 Request Timeout" in ends["half a body"]
     assert f"within {HTTP_SECONDS:.0f} s".encode() in ends["half a body"]
     assert ends["half a second head"].startswith(b"HTTP/1.1 403")
+    assert ends["nothing after a refusal"].startswith(b"HTTP/1.1 403")
     assert ask(server)[0] == 400, "all others are served meanwhile"
+
+
+def test_whoever_holds_all_connections_without_a_token_keeps_nobody_out(server: HttpProcess) -> None:
+    used = HTTPConnection(server.host, server.port, timeout=PATIENCE)
+    headers = {**JSON, "Authorization": f"Bearer {server.token}"}
+
+    def ping() -> int:
+        used.request("POST", server.path, PING, headers)
+        response = used.getresponse()
+        response.read()
+        return response.status
+
+    assert ping() == 400
+    with ExitStack() as opened:
+        for _ in range(CONNECTIONS):
+            idle = opened.enter_context(socket.create_connection((server.host, server.port)))
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 403"
+        first = opened.enter_context(socket.create_connection((server.host, server.port)))
+        rest = [opened.enter_context(socket.create_connection((server.host, server.port))) for _ in range(CONNECTIONS)]
+        assert wait_for_end(first) == b""
+        assert rest
+        assert ping() == 400, "a connection that was let in stays"
+        assert ask(server)[0] == 400
+    used.close()
+
+
+def test_what_makes_no_sense_behind_an_answer_ends_the_connection_quietly(home: Path) -> None:
+    with HttpProcess(IMAGEWRIGHT_HOME=str(home)) as server:
+        with socket.create_connection((server.host, server.port)) as connection:
+            head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(12) == b"HTTP/1.1 401"
+            connection.sendall(b"no chunk\r\n")
+            wait_for_end(connection)
+        assert ask(server)[0] == 400
+    assert not any("Traceback" in line for line in server.log), server.log
 
 
 @pytest.mark.skipif(not hasattr(select, "poll"), reason="sees an end without reading")

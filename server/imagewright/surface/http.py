@@ -103,6 +103,7 @@ class Door:
         """Deal with one request."""
         headers = Headers(scope=scope)
         refused = self._check(scope, headers)
+        scope[CONNECTION].is_let_in = refused is None
         if refused is not None:
             await refused.response()(scope, receive, send)
             return

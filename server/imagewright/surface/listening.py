@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -37,7 +38,8 @@ IDLE_SECONDS = 130
 """Seconds for which a connection is kept without a request: longer than clients keep one, so that none of them sends a
 request into a connection that is being closed."""
 MOST_CONNECTIONS = 1000
-"""At once. A client may open one for each of its calls."""
+"""At once. A client may open one for each of its calls. Beyond them, the one ends that has been without a request for
+longest and has shown no token; at worst the new one."""
 FILES = 4096
 """Files that may be open, where the system allows it: macOS allows 256 unless asked."""
 FIRST_OPEN_PORT = 1024
@@ -107,10 +109,13 @@ class Connection(H11Protocol):
 
     is_lost = False
     """Whether it has ended, so that nothing more can be written."""
+    is_let_in = False
+    """Whether its last request was let in. Where it was not, the next one is waited for no longer than the first."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._deadline: asyncio.TimerHandle | None = None
+        self.deadline: asyncio.TimerHandle | None = None
+        """When it ends for want of a request; None while it has one, and where its last one was let in."""
         app = self.app
 
         async def with_connection(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -123,6 +128,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)
         self._set_deadline()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn's."""
@@ -132,7 +139,7 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """As uvicorn's; a head that was begun behind the last request is waited for as any other."""
         super().on_response_complete()
-        if self.conn.trailing_data[0]:
+        if self.conn.trailing_data[0] or not self.is_let_in:
             self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -148,6 +155,13 @@ class Connection(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn's; what makes no sense behind an answer ends the connection without another."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     async def flushed(self) -> bool:
         """Return when all is written, and whether the system has taken it."""
         await self.flow.drain()
@@ -157,18 +171,25 @@ class Connection(H11Protocol):
         """End it at once; what the client has not read is dropped, also by the system."""
         with suppress(OSError):  # the client was quicker
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        self._drop_deadline()
+        self.connections.discard(self)
         self.transport.abort()
+
+    def _make_room(self) -> None:
+        """End the connection that has been waited for longest; at worst this one."""
+        waiting = (one for one in self.connections if isinstance(one, Connection) and one.deadline)
+        min(waiting, key=lambda one: one.deadline.when() if one.deadline else 0.0).abort()
 
     def _set_deadline(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._drop_deadline()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.abort)
+        elif self.deadline is None:
+            self.deadline = self.loop.call_later(HEAD_SECONDS, self.abort)
 
     def _drop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
 
 
 class HttpServer(uvicorn.Server):
@@ -187,7 +208,6 @@ class HttpServer(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 headers=[("server", f"imagewright/{__version__}")],
-                limit_concurrency=MOST_CONNECTIONS,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=LEAVE_SECONDS,
             )
