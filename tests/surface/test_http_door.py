@@ -57,7 +57,7 @@ def ask(
     found = {name.lower(): value for name, value in response.headers.items()}
     response.close()
     connection.close()
-    is_error = found.get("content-type", "") == "application/json" and "error" in json.loads(text)
+    is_error = text and found.get("content-type", "") == "application/json" and "error" in json.loads(text)
     return response.status, found, json.loads(text)["error"]["message"] if is_error else text
 
 
@@ -125,6 +125,33 @@ def test_what_is_no_message_is_answered_as_on_standard_input(
     assert status == 400
     assert words in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"jsonrpc":"2.0","id":7.0,"method":"tools/call",PARAMS}', 200),
+        (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":7,"method":"tools/call",PARAMS}\r\n', 200),
+        (b'{"jsonrpc":"2.0","id":null,"method":"notifications/cancelled",PARAMS}', 202),
+        (b'{"jsonrpc":"2.0","error":{"code":-32700,"message":"what?"}}', 202),
+    ],
+)
+@pytest.mark.parametrize("revision", ERAS)
+def test_what_is_taken_on_standard_input_is_taken_here(
+    server: HttpProcess, body: bytes, status: int, revision: str
+) -> None:
+    client = server.client(revision)
+    meta = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
+    params = {"name": "qwen", "arguments": {"seed": float("nan")}, "requestId": 99, "_meta": meta}
+    headers = {**client.headers, "Mcp-Method": "tools/call", "Mcp-Name": "qwen"}
+    if b"notifications" in body:
+        headers = {**client.headers, "Mcp-Method": "notifications/cancelled"}
+    got, _, text = ask(server, headers, body.replace(b"PARAMS", b'"params":' + json.dumps(params).encode()))
+    assert got == status, text
+    if status == 200:
+        answer = json.loads(text.partition("data:")[2] or text)
+        assert (answer["id"], answer["result"]["isError"]) == (7, True)
+        assert "seed" in answer["result"]["content"][0]["text"]
 
 
 @pytest.mark.parametrize(

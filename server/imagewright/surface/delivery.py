@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import mcp.types as t
+from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
+
+from imagewright.surface.opening import Fault, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
     from imagewright.surface.listening import Connection
+    from imagewright.surface.opening import Item
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +35,8 @@ MOST_SESSIONS = 500
 leave without a word, and must not keep others out for a day."""
 ANSWER = re.compile(rb'"id":(?:"(?:[^"\\]|\\.)*"|-?\d+),"(?:result|error)":')
 """How a part of an event stream begins that answers a request, unlike those that tell of progress."""
+ODD_ID = re.compile(rb'"id"\s*:\s*(?:null|-?\d+[.eE])')
+"""Where a body may have an id that is taken on standard input, too, and that the SDK does not take for one."""
 ANSWER_BEGINS = 2_000
 """Bytes in which that stands."""
 
@@ -54,6 +61,20 @@ def answer_of(error: t.JSONRPCError, status: HTTPStatus, headers: Mapping[str, s
     """An error of the protocol as an answer over HTTP."""
     body = error.model_dump_json(by_alias=True, exclude_unset=True)
     return Response(body, status, headers, media_type="application/json")
+
+
+def read_body(data: bytes) -> tuple[Item | None, bytes]:
+    """What the body of a request holds, as on standard input, and the bytes in which the SDK reads the same.
+
+    None for a report that needs no answer.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if not data or data.isspace():
+        return Fault(t.PARSE_ERROR, "the body is empty", None, len(data)), data
+    found = read_line(data)
+    if isinstance(found, t.JSONRPCRequest | t.JSONRPCNotification) and ODD_ID.search(data):
+        data = to_json(found.model_dump(by_alias=True, exclude_unset=True), inf_nan_mode="constants")
+    return found, data
 
 
 class Delivery:

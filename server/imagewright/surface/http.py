@@ -21,12 +21,13 @@ import anyio.to_thread
 import mcp.types as t
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.datastructures import Headers
+from starlette.responses import Response
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import log_at
-from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of
+from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of, read_body
 from imagewright.surface.listening import CONNECTION, HttpServer
-from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault, read_line
+from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault
 from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors, First
 from imagewright.surface.server import DELIVERY, McpServer
 from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, _Ending, _spare_the_loaded, _watch_signals
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from imagewright.settings.load import Settings
+    from imagewright.surface.opening import Item
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +158,9 @@ class Door:
                 return
             data = bytes(body.data)
             body.data.clear()
-            item = None if refused else await _message_in(data)
+            item: Item | None = None
+            if not refused:
+                item, data = read_body(data) if len(data) < LONG else await anyio.to_thread.run_sync(read_body, data)
             if isinstance(item, Fault):
                 log.info("refused a request of %d bytes: %s", item.size, item.why)
                 refused_as = answer_of(item.answer(), HTTPStatus.BAD_REQUEST)
@@ -167,6 +171,9 @@ class Door:
                 refused = Refused(HTTPStatus.BAD_REQUEST, "a request with this id is not answered yet")
             if refused is not None:
                 await refused.response()(scope, delivery.receive, delivery.send)
+                return
+            if item is None:
+                await Response(status_code=HTTPStatus.ACCEPTED)(scope, delivery.receive, delivery.send)
                 return
             await self._pass_on(scope, data, delivery, request)
 
@@ -297,12 +304,6 @@ def _is_local(origin: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and (parts.hostname or "") in ("127.0.0.1", "localhost", "::1")
-
-
-async def _message_in(data: bytes) -> t.JSONRPCMessage | Fault:
-    """The message that a body holds, or what is wrong with it."""
-    found = read_line(data) if len(data) < LONG else await anyio.to_thread.run_sync(read_line, data)
-    return Fault(t.PARSE_ERROR, "the body is empty", None, len(data)) if found is None else found
 
 
 def make_manager(app: McpServer) -> StreamableHTTPSessionManager:
