@@ -165,6 +165,7 @@ def test_what_is_taken_on_standard_input_is_taken_here(
         ("POST", {"Content-Length": str(10**12)}, 413),
         ("POST", {"Content-Type": "text/plain"}, 400),
         ("POST", {"Accept": "text/html"}, 406),
+        ("POST", {"X-Long": "x" * 17_000}, 431),
     ],
 )
 def test_odd_requests_have_their_status(server: HttpProcess, method: str, headers: dict[str, str], status: int) -> None:
@@ -182,6 +183,14 @@ def test_two_requests_of_a_session_with_one_id_do_not_hold_each_other_up(server:
     text = second.read()
     assert (second.status, b"not answered yet" in text) == (400, True)
     assert client.read(stream)["result"]["structuredContent"]["status"] == "completed"
+    connection.close()
+
+
+def test_a_client_that_asks_for_what_it_missed_listens_from_now_on(server: HttpProcess) -> None:
+    client = server.client(ERAS[0])
+    connection = server.connection()
+    connection.request("GET", server.path, headers={**client.headers, "Last-Event-ID": "3"})
+    assert server.respond(connection).status == 200
     connection.close()
 
 

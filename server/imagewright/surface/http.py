@@ -62,6 +62,10 @@ LAST_SECONDS = 0.8
 """Seconds for which the last answers are waited for when the server leaves."""
 SESSION = "mcp-session-id"
 """The header with a session's id, as the protocol has it."""
+LAST_EVENT = b"last-event-id"
+"""The header with which a client asks for what it missed."""
+LONGEST_HEAD = 16 * 1024
+"""Bytes of the names and values in the head of a request. A longer one that comes in pieces is refused unread."""
 LOGS = (SDK_LOG, "uvicorn.error", "mcp.server.streamable_http", "mcp.server.streamable_http_manager")
 """Where libraries log what any client causes as often as it likes."""
 LOCKED = (
@@ -122,6 +126,9 @@ class Door:
 
     def _check(self, scope: Scope, headers: Headers) -> Refused | None:
         """Why this request is not let in; None where it is."""
+        if sum(len(name) + len(value) for name, value in headers.raw) > LONGEST_HEAD:
+            why = f"The head of this request is larger than {byte_size(LONGEST_HEAD)}."
+            return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, why)
         host, origins = headers.get("host", ""), headers.getlist("origin")
         if host.lower() not in self._hosts:
             why = "This server is only for programs on its own machine, and the Host of this request is not its name."
@@ -132,11 +139,10 @@ class Door:
         if (scope["path"].rstrip("/") or "/") != self._path:
             why = f"There is nothing here; this MCP server is at {self._path}."
             return Refused(HTTPStatus.NOT_FOUND, why)
-        if self._token and (refused := self._check_token(headers.getlist("authorization"))):
-            return refused
-        if self._leaving:
+        refused = self._check_token(headers.getlist("authorization")) if self._token else None
+        if refused is None and self._leaving:
             return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The server is leaving; nothing was begun.", BUSY)
-        return None
+        return refused
 
     def _check_token(self, given: Sequence[str]) -> Refused | None:
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
@@ -149,6 +155,8 @@ class Door:
 
     async def _let_in(self, scope: Scope, headers: Headers, delivery: Delivery) -> None:
         if scope["method"] != "POST":
+            kept = [(name, value) for name, value in scope["headers"] if name != LAST_EVENT]
+            scope["headers"] = kept  # no event is kept that could be sent again, and the SDK breaks when asked for one
             await self._manager.handle_request(scope, delivery.receive, delivery.send)
             return
         with self._holding() as body:
