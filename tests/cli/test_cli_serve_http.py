@@ -45,6 +45,7 @@ def taken() -> Iterator[int]:
         (["--port", "web"], "--port: 'web' is not a port"),
         (["--path", "mcp"], "such as /mcp"),
         (["--path", "/a b"], "such as /mcp"),
+        (["--path", "/a/../mcp"], "such as /mcp"),
     ],
 )
 def test_what_cannot_be_served_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +153,15 @@ def test_a_file_that_holds_no_token_is_not_used(tmp_path: Path, content: str) ->
     with pytest.raises(SettingsError, match="holds no token; delete it") as refusal:
         make_token(file)
     assert not content or content not in str(refusal.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a link")
+def test_a_link_to_no_file_is_not_taken_for_no_token(tmp_path: Path) -> None:
+    file = tmp_path / "http-token"
+    file.symlink_to(tmp_path / "gone")
+    with pytest.raises(SettingsError, match="a link to a file that is not there"):
+        make_token(file)
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
 
 
 def test_the_server_on_standard_input_loads_nothing_of_it() -> None:

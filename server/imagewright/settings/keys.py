@@ -188,7 +188,7 @@ def make_token(file: Path) -> str:
     """The token of the server over HTTP, made where there is none. Blocks for some milliseconds.
 
     Raises:
-        SettingsError: as `read_token`, or it cannot be written.
+        SettingsError: as `read_token`, or it cannot be written. Never returns an empty text, which would ask nobody.
     """
     if token := read_token(file):
         return token
@@ -205,7 +205,9 @@ def make_token(file: Path) -> str:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise SettingsError(f"{file}: cannot be written: {why(error)}") from error
-    return read_token(file)
+    if not (token := read_token(file)):
+        raise SettingsError(f"{file}: is a link to a file that is not there; delete it")
+    return token
 
 
 def read_text(file: Path) -> tuple[str, int]:
