@@ -134,7 +134,8 @@ def read_path(where: str, value: object) -> str:
         SettingsError: it is something else.
     """
     path = value.strip() if isinstance(value, str) else ""
-    if not PATH.fullmatch(path):
+    # clients take `.` and `..` out of an address before they ask
+    if not PATH.fullmatch(path) or {".", ".."} & {*path.split("/")}:
         raise SettingsError(f"{where}: {_quoted(value)} is not the path of an address; write one such as /mcp")
     return path.rstrip("/") or "/"
 
