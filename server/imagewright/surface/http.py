@@ -30,7 +30,7 @@ from imagewright.surface.listening import CONNECTION, HttpServer
 from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault
 from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors, First
 from imagewright.surface.server import DELIVERY, McpServer
-from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, _Ending, _spare_the_loaded, _watch_signals
+from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, Ending, spare_the_loaded, watch_signals
 from imagewright.text import byte_size, log_to
 
 if TYPE_CHECKING:
@@ -356,9 +356,9 @@ async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path:
         async with open_engine(settings, on_change=announce) as engine:
             app = McpServer(engine)
             asked = anyio.Event()
-            ending = _Ending(app.stop, asked.set)
-            group.start_soon(_watch_signals, ending)
-            group.start_soon(_spare_the_loaded)
+            ending = Ending(app.stop, asked.set)
+            group.start_soon(watch_signals, ending)
+            group.start_soon(spare_the_loaded)
             try:
                 await serve_on(app, sockets, path, token, asked)
             finally:

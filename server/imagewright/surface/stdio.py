@@ -105,9 +105,9 @@ async def serve_stdio(settings: Settings) -> bool:
             app = McpServer(engine)
             with _standard_input() as wire:
                 lines, token = Lines(), anyio.lowlevel.current_token()
-                ending = _Ending(app.stop, lines.stop)
-                group.start_soon(_watch_signals, ending)
-                group.start_soon(_spare_the_loaded)
+                ending = Ending(app.stop, lines.stop)
+                group.start_soon(watch_signals, ending)
+                group.start_soon(spare_the_loaded)
                 try:
                     threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
                     await _converse(app, lines)
@@ -119,7 +119,7 @@ async def serve_stdio(settings: Settings) -> bool:
     return ending.interrupted
 
 
-class _Ending:
+class Ending:
     """How the server ends: at the end of its input as soon as it can, and after a signal within seconds."""
 
     def __init__(self, *stops: Callable[[], None]) -> None:
@@ -357,7 +357,7 @@ def _standard_input() -> Iterator[int]:
         os.dup2(wire, 0)
 
 
-async def _spare_the_loaded() -> None:
+async def spare_the_loaded() -> None:
     """Take the loaded modules out of the garbage collector, which holds up everything for as long as it runs.
 
     Of more than 100,000 objects, it took 70 ms in the middle of a burst of calls. After that it looks less often: while
@@ -368,7 +368,7 @@ async def _spare_the_loaded() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _watch_signals(ending: _Ending) -> None:
+async def watch_signals(ending: Ending) -> None:
     """Take the signals that ask the server to leave, until cancelled. Those that are ignored on purpose stay ignored.
 
     On Windows these are Ctrl-C and Ctrl-Break. Nothing can be done there when a client ends the server's job object, as
