@@ -63,6 +63,17 @@ def test_what_else_stands_in_the_file_stays(client: Client, http: Remote) -> Non
     assert holds(client, file) == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sets a file's mode")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_who_else_can_read_the_token_is_said(capsys: pytest.CaptureFixture[str], mode: int, *, is_told: bool) -> None:
+    _, file = installed("cursor", "{}")
+    file.chmod(mode)
+    assert run("cursor", "--http") == 0
+    assert (f"chmod 600 '{file}'" in capsys.readouterr().out) is is_told
+    assert run("cursor") == 0
+    assert "chmod" not in capsys.readouterr().out
+
+
 def test_headers_and_fields_of_the_users_own_stay(home: Path) -> None:
     client, file = installed(
         "cursor", '{"mcpServers": {"imagewright": {"url": "x", "headers": {"X-Mine": "1"}, "y": 2}}}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -288,6 +289,8 @@ def _report(client: Client, change: Change, copy: Path | None, wish: Wish) -> No
     notes = []
     if wish.project and not wish.remove and wish.server is None:
         notes.append("the file names a path on this machine, so others who share the project cannot use it")
+    if wish.server is not None and wish.server[1] and not wish.remove and _others_read(change.file):
+        notes.append(f"others on this machine can read the token in this file; run: chmod 600 '{change.file}'")
     if client.format == "json" and change.after and not _is_plain(change):
         notes.append(f"the file has comments or trailing commas, and {client.title} may not read them")
     if notes:
@@ -303,6 +306,10 @@ def _reached(client: Client, wish: Wish) -> Iterator[tuple[str, str]]:
     yield "run", "imagewright serve --http"
     if not token:
         yield "token", f"{client.title} takes it from {HTTP_TOKEN.variable}, as the file may be shared: set it for both"
+
+
+def _others_read(file: Path) -> bool:
+    return os.name == "posix" and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _is_plain(change: Change) -> bool:
