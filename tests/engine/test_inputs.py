@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import sys
 import tracemalloc
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.inputs import resolve
+from imagewright.errors import ImagewrightError
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
@@ -122,6 +124,25 @@ async def test_every_limit_that_is_broken_is_named(tool: str, library: Library, 
     _, problems = await resolve([("image", str(file))], limits, library, LOCAL)
     assert len(problems) == 1 + bool(limits.min_side > 1)
     assert any(f"each side may have at most {limits.max_side} px" in problem.message for problem in problems)
+
+
+async def test_a_refused_picture_leaves_nothing_that_only_the_garbage_collector_finds(library: Library) -> None:
+    text = base64.b64encode(photo()[:-200]).decode()
+    given = [("images[0]", f"data:image/png;base64,{one}") for one in ("bm90aGluZw==", text)]
+    gc.collect()
+    was_on, flags = gc.isenabled(), gc.get_debug()
+    gc.disable()
+    try:
+        assert len((await resolve(given, ROWS["qwen"], library, LOCAL))[1]) == len(given)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [one for one in gc.garbage if isinstance(one, ImagewrightError)]
+    finally:
+        gc.set_debug(flags)
+        gc.garbage.clear()
+        if was_on:
+            gc.enable()
+    assert left == []
 
 
 async def test_problems_and_pictures_keep_their_places(library: Library, root: Path) -> None:

@@ -293,6 +293,9 @@ async def resolve(
                 found[place] = source
         except ImagewrightError as error:
             found[place] = [Problem(argument, str(error))]
+            # Its traceback holds the picture, and the future that brought it from a thread is held by both in a circle.
+            # What remains of large pictures would stay until the garbage collector looks through everything.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
 
     async with anyio.create_task_group() as group:
         for place, (argument, text) in enumerate(wanted):
