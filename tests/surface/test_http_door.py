@@ -108,8 +108,8 @@ def test_without_a_token_who_is_elsewhere_is_still_not_let_in(open_server: HttpP
     ("body", "words"),
     [
         (b"", "empty"),
-        (b"x", "not JSON"),
-        (b"[" + PING + b"]", "batches"),
+        (b"x", "the message is not JSON"),
+        (b"[" + PING + b"]", "one message at a time"),
         (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', "id must be"),
         (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', 'jsonrpc must be "2.0"'),
         (b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * 300 + b'"}', "longer than"),

@@ -143,11 +143,11 @@ def read_line(line: bytes) -> Item | None:
     if not text:
         return None
     if text.count(b",") > MOST_COMMAS:
-        return Fault(t.INVALID_REQUEST, f"the line has more than {MOST_COMMAS} commas", None, len(text))
+        return Fault(t.INVALID_REQUEST, f"the message has more than {MOST_COMMAS} commas", None, len(text))
     try:
         raw = from_json(text, allow_inf_nan=text.startswith(b"{"))
     except ValueError as error:
-        return Fault(t.PARSE_ERROR, f"the line is not JSON: {error}", _id_in(text), len(text))
+        return Fault(t.PARSE_ERROR, f"the message is not JSON: {error}", _id_in(text), len(text))
     try:
         message, why = t.jsonrpc_message_adapter.validate_python(raw, by_name=False), _excess(raw)
     except ValidationError:
@@ -213,7 +213,7 @@ def _id(raw: Any) -> t.RequestId | None:
 def _wrongs(raw: Any) -> Iterator[str]:
     """What keeps well-formed JSON from being a message, the plainest first."""
     if isinstance(raw, list):
-        yield "batches are not part of this protocol; send one message a line"
+        yield "batches are not part of this protocol; send one message at a time"
     if not isinstance(raw, dict):
         yield "a message must be a JSON object"
         return
