@@ -103,13 +103,19 @@ def test_a_projects_file_gets_a_variable_and_no_token(capsys: pytest.CaptureFixt
     for client, http in REACHING:
         if not client.project:
             continue
-        able = bool(http.variable)
+        able = bool(http.variable or http.token)
         assert run(client.name, "--http", "--scope", "project") == (0 if able else 2)
         shown = capsys.readouterr()
         if able:
-            header = entry(client, Path(client.project))[http.headers]["Authorization"]
-            assert "IMAGEWRIGHT_HTTP_TOKEN}" in header
+            found = entry(client, Path(client.project))
+            if http.token:
+                assert found == {**http.always, http.url: URL, http.token: "IMAGEWRIGHT_HTTP_TOKEN"}
+            else:
+                assert "IMAGEWRIGHT_HTTP_TOKEN}" in found[http.headers]["Authorization"]
             assert "set it for both" in shown.out
+            assert run(client.name, "--scope", "project") == 0
+            started = entry(client, Path(client.project))
+            assert not {http.url, http.headers, http.token} & started.keys()
         else:
             assert "may be shared" in shown.err
             assert not Path(client.project).exists()

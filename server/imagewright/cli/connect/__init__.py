@@ -53,6 +53,8 @@ class Remote(BaseModel):
     """What its entry holds besides."""
     variable: str = ""
     """How the value of a header takes an environment variable, with `{name}` for its name; empty where no page says."""
+    token: str = ""
+    """The field that takes the name of an environment variable with the token, in place of a header; empty for none."""
     pages: tuple[str, ...] = Field(min_length=1)
     """The pages this was read from, as stored copies."""
 
@@ -119,13 +121,16 @@ class Client(BaseModel):
         """
         if self.http is None:
             raise SettingsError(f"the file of {self.title} takes only servers that it starts itself; leave out --http")
+        fixed = {**self.http.always, self.http.url: url}
+        if not token and self.http.token:
+            return {**fixed, self.http.token: HTTP_TOKEN.variable}
         if not token and not self.http.variable:
             raise SettingsError(
                 f"this file may be shared, and no page says how {self.title} takes the token from a variable; "
                 "leave out --scope project"
             )
         shown = token or self.http.variable.replace("{name}", HTTP_TOKEN.variable)
-        return {**self.http.always, self.http.url: url, self.http.headers: {"Authorization": f"Bearer {shown}"}}
+        return {**fixed, self.http.headers: {"Authorization": f"Bearer {shown}"}}
 
     def is_http(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry names a server that runs already."""
@@ -144,7 +149,7 @@ class Client(BaseModel):
         if self.http is None:
             return set()
         own, other = {*self.fields.model_dump().values(), *self.always}, {self.http.url, self.http.headers}
-        other |= {*self.http.always}
+        other |= {*self.http.always, *([self.http.token] if self.http.token else ())}
         return own - other if self.is_http(entry) else other - own
 
 
