@@ -187,6 +187,8 @@ def test_a_mistake_in_the_call_is_said_once_and_not_for_each_picture(
             "nosuch/*.png names no picture: nothing matches",
         ),
         (["run", ONE.tool, "--images", "photos/nosuch.png", "--into", "out"], "There is no file"),
+        (["run", ONE.tool, "--images", "", "--into", "out"], "an empty text names no picture"),
+        (["run", ONE.tool, "--images", "photos/a.png", " ", "--into", "out"], "an empty text names no picture"),
         (["run", ONE.tool, "--images", "photos", "--into", "photos"], "name another folder after --into"),
         (["run", ONE.tool, "--images", "photos", "--into", "photos/a.png"], "is a file, not a folder"),
         (["run", ONE.tool, "--images", "photos", "--into", "photos/a.png/below"], "a.png is a file, not a folder"),

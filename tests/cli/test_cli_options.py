@@ -133,9 +133,10 @@ def picture_argument() -> tuple[Row, str]:
         "data:image/png;base64," + "A" * 9000,
         "img_abcdefghijklmnop",
         str(Path(Path.cwd().anchor) / "pictures" / "a.png"),
+        "",
     ],
 )
-def test_a_full_reference_to_a_picture_is_left_alone(word: str) -> None:
+def test_a_full_reference_to_a_picture_and_an_empty_one_are_left_alone(word: str) -> None:
     row, name = picture_argument()
     assert typed(row, option_name(name), word) == {name: word}
 

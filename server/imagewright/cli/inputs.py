@@ -77,8 +77,8 @@ def is_elsewhere(typed: str) -> bool:
 
 
 def absolute(typed: str) -> str:
-    """A path relative to where the user stands, made absolute; a URL, data URI or picture id as it is."""
-    return typed if is_elsewhere(typed) else str(_path(typed))
+    """A path relative to where the user stands, made absolute; a URL, data URI, picture id or empty text as it is."""
+    return typed if is_elsewhere(typed) or not typed.strip() else str(_path(typed))
 
 
 def _path(typed: str) -> Path:
@@ -99,6 +99,9 @@ def find_inputs(words: Sequence[str], into: Path) -> tuple[list[Input], list[str
     problems: list[Problem] = []
     made = 0
     for word in words:
+        if not word.strip():  # of a variable that is not set; the folder that the user stands in was not meant
+            problems.append(Problem("", "an empty text names no picture; a dot is the folder you are in"))
+            continue
         # the query of a signed link is a secret
         some = [Input(word.partition("?")[0], word)] if is_elsewhere(word) else list(_files(word))
         if word[:5].lower() == "data:":
