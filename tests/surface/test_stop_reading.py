@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import threading
 import tracemalloc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,8 +22,9 @@ from mcp.server import Server
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
+from imagewright.surface import output
 from imagewright.surface.opening import Fault, LineReader, Opening
-from imagewright.surface.output import BUSY, MOST_CHARACTERS, Exchange
+from imagewright.surface.output import BUSY, LARGE, MOST_CHARACTERS, Exchange
 from imagewright.surface.resources import MOST_FILES
 from imagewright.surface.server import McpServer
 from imagewright.surface.stdio import CHUNK, ITEM_BYTES, READ_AHEAD, Lines
@@ -274,6 +277,30 @@ async def test_what_is_too_much_at_once_is_refused_until_there_are_answers(
                 await lines.send([sent[-1]])
                 assert (await to_server.receive()).message == sent[-1]
     assert heard.answers == refused
+
+
+class Round:
+    """Refers to itself, as the task of a call does that was cancelled."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("size", "stays"), [(LARGE, True), (LARGE + 1, False)])
+async def test_what_is_left_of_a_large_call_does_not_stay(
+    size: int, *, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "COLLECT_SECONDS", 0.0)
+    exchange, left = Exchange(), weakref.ref(Round())
+    gc.disable()
+    try:
+        assert exchange.begin(request(1, size)) is None
+        exchange.answered(1)
+        await anyio.sleep(0.001)
+        assert (left() is not None) is stays
+    finally:
+        gc.enable()
 
 
 @pytest.mark.anyio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import select
@@ -40,6 +41,11 @@ MOST_CHARACTERS = 256 * 1024 * 1024
 """Characters that the arguments of all these may have together: more than the largest call of any row."""
 BUSY = -32010
 """The error of a request that is refused because too many others wait: a code that the protocol leaves to servers."""
+LARGE = 1_000_000
+"""Characters of a call's arguments after which the garbage collector runs. What is left of a call may refer to itself,
+above all of one that was cancelled, and after many small calls it is found soon enough."""
+COLLECT_SECONDS = 1.0
+"""How long after such a call it runs: once for those that are answered together, and not before they are."""
 PIPE_SIZE = 1 << 20
 """Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows
 users no more."""
@@ -178,6 +184,7 @@ class Exchange:
         self._waiting: dict[t.RequestId, int] = {}
         """The requests, and how many characters their arguments have."""
         self._characters = 0
+        self._collection: asyncio.TimerHandle | None = None
 
     def begin(self, request: t.JSONRPCRequest) -> t.JSONRPCError | None:
         """Count a request among those that wait; the error for one that cannot be dealt with beside them."""
@@ -196,8 +203,14 @@ class Exchange:
 
     def answered(self, request: t.RequestId | None) -> None:
         """Forget a request that has its answer."""
-        if request is not None:
-            self._characters -= self._waiting.pop(request, 0)
+        size = 0 if request is None else self._waiting.pop(request, 0)
+        self._characters -= size
+        if size > LARGE and self._collection is None:
+            self._collection = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
+
+    def _collect(self) -> None:
+        self._collection = None
+        gc.collect()
 
     async def settled(self, request: t.RequestId) -> None:
         """Forget a request that will have no answer, as the client has cancelled it."""
