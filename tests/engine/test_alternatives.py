@@ -62,6 +62,11 @@ LEADS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("flux_kontext", NEW | {"num_images": 3}, {"bytedance_seedream", "qwen", "openai_4o"}),
     ("recraft", {"image": FILE, "aspect_ratio": "16:9"}, {"ideogram_reframe"}),
     ("recraft", {"image": FILE, "prompt": "x", "seed": 7}, {"bytedance_seedream", "qwen", "flux_kontext"}),
+    ("bytedance_seedream", {"images": [FILE], "negative_prompt": "fog"}, {"qwen"}),
+    # what would be another operation, which needs more
+    ("recraft", {"image": FILE, "output_format": "png"}, set()),
+    ("recraft", {"image": FILE, "resolution": "4K"}, set()),
+    ("recraft", {"prompt_upsampling": True}, set()),
     # what no tool does together, what none does, and what is only spelt wrong
     ("bytedance_seedream", NEW | {"variants": 6, "aspect_ratio": "21:9", "output_format": "jpeg"}, set()),
     ("bytedance_seedream", NEW | {"variants": 4, "output_format": "jpeg"}, {"qwen", "openai_4o"}),

@@ -143,8 +143,15 @@ def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
         return able
     if checked.operation not in offer.tools[checked.row.tool].operations:
         return offer.others(checked.operation, but=checked.row.tool)
-    takes_all = _foreign(checked) and _is_small(checked.given)
-    return _takers(offer, checked.row.tool, _corrected(checked)) if takes_all else ()
+    if not (_foreign(checked) and _is_small(checked.given)):
+        return ()
+    given = _corrected(checked)
+    lacking = {problem.argument for problem in checked.problems} - given.keys()
+    return tuple(
+        row.tool
+        for row in offer.rows
+        if row.tool != checked.row.tool and _takes(row, given) and _has(row, given, lacking)
+    )
 
 
 def _is_small(given: Mapping[str, Any]) -> bool:
@@ -201,15 +208,23 @@ def _in_words_of(row: Row, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _takers(offer: Offer, tool: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Listed tools that take all of these in one operation or another, without the one named."""
-    return tuple(row.tool for row in offer.rows if row.tool != tool and _takes(row, given))
-
-
 def _takes(row: Row, given: Mapping[str, Any]) -> bool:
+    """Whether a tool takes all of these in one operation or another."""
     own = row.arguments()
     words = normalised_for(row, _in_words_of(row, given))
     return all(any(allows(form, value) for form in own.get(name, ())) for name, value in words.items())
+
+
+def _has(row: Row, given: Mapping[str, Any], lacking: Iterable[str]) -> bool:
+    """Whether an operation of a tool needs nothing that was not given, but for what the refused one lacks as well.
+
+    A cut-out that asks for a file type is not led to the tools that edit: they need a prompt, and do something else.
+    """
+    there = _in_words_of(row, {**dict.fromkeys(lacking), **given}).keys()
+    return any(
+        there >= {name for name, one in operation.arguments.items() if one.required}
+        for operation in row.operations.values()
+    )
 
 
 def _tool_of_edition(offer: Offer, checked: Checked) -> str:
