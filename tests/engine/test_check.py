@@ -147,6 +147,18 @@ def test_a_wrong_number_is_named_as_it_was_sent() -> None:
         assert found == [f"variants: must be a whole number, not {words}"]
 
 
+@pytest.mark.parametrize(
+    ("one", "words"), [("", "an empty one"), (" ", "an empty one"), (None, "null"), ([], "a list")]
+)
+def test_a_picture_of_several_that_is_none_is_named(one: object, words: str) -> None:
+    row, operation = next(
+        (row, name) for row in catalog().values() for name in row.operations if "images" in row.arguments()
+    )
+    (found,) = problems(row, fitting(row, operation) | {"images": ["/pictures/a.png", one]})
+    assert found.startswith("images: picture 2 must be a text: ")
+    assert found.endswith(f", not {words}")
+
+
 @each(CELLS, _name)
 def test_a_misspelt_argument_names_the_nearest(
     row: Row, operation: OperationName, name: str, argument: Argument

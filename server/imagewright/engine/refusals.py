@@ -149,7 +149,7 @@ def _list_problems(argument: Argument, value: list[Any]) -> list[str]:
     ]
     problems += [f"picture {place} {BROKEN_TEXT}" for place, one in texts.items() if not is_whole(one)]
     problems += [
-        f"picture {place} must be {KINDS['picture'].words}" + ("" if place in texts else f", not {_say_type(one)}")
+        f"picture {place} must be {KINDS['picture'].words}, not {'an empty one' if place in texts else _say_type(one)}"
         for place, one in enumerate(value, 1)
         if not texts.get(place, "").strip()
     ]
