@@ -63,7 +63,7 @@ LEAVE_LOOK = 0.05  # seconds between two looks whether something is still being 
 class Schedule:
     """When one task is asked about, in seconds since it was submitted.
 
-    No poll comes earlier than the one of the same number in the vendor's poll policy, so there are never more. If it is
+    No poll comes earlier than that of the same number in the vendor's poll policy, but for `JITTER` of a wait. If it is
     known how long such tasks take, the first poll waits until the quickest may be done, and the others follow closely.
 
     Args:
