@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp.types as t
 import pytest
+from mcp import Client
 from mcp.shared.message import SessionMessage
 
+from imagewright.engine.engine import open_engine
+from imagewright.settings.load import load_settings
+from imagewright.surface import output
 from imagewright.surface.output import MOST_UNSENT, Errors, Output, in_portions, without_waiting
+from imagewright.surface.server import McpServer
+from imagewright.surface.tools import Tools
 from tests.support.raw_client import ERAS, MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from imagewright.engine.engine import Engine
+    from imagewright.surface.tools import Heard
 
 LARGE = 3_000_000
 """Characters: more than any pipe or socket holds."""
@@ -209,3 +220,50 @@ def _some(wire: int) -> bytes | None:
         return os.read(wire, 1_000_000)
     except BlockingIOError:
         return None
+
+
+class Round:
+    """Refers to itself, as what is left of a cancelled call does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class Held(Tools):
+    """Tools whose calls last until they are cancelled."""
+
+    begun: anyio.Event
+    gone: anyio.Event
+    """Set once nothing is left of the call."""
+    left: weakref.ref[Round]
+
+    async def call(self, _ctx: Any, _params: t.CallToolRequestParams) -> t.CallToolResult:
+        self.left = weakref.ref(Round(), lambda _: self.gone.set())
+        self.begun.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.anyio
+async def test_what_is_left_of_a_cancelled_call_does_not_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "COLLECT_SECONDS", 0.0)
+    begun, gone = anyio.Event(), anyio.Event()
+
+    def tools(engine: Engine, heard: Heard) -> Tools:
+        held = Held(engine, heard)
+        held.begun, held.gone = begun, gone
+        return held
+
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=home)
+    async with open_engine(settings) as engine, Client(McpServer(engine, tools=tools).server) as client:
+        gc.disable()
+        try:
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(client.call_tool, "qwen", {"prompt": "a kite"})
+                    await begun.wait()
+                    assert not gone.is_set()
+                    group.cancel_scope.cancel()
+                await gone.wait()
+        finally:
+            gc.enable()

@@ -42,10 +42,9 @@ MOST_CHARACTERS = 256 * 1024 * 1024
 BUSY = -32010
 """The error of a request that is refused because too many others wait: a code that the protocol leaves to servers."""
 LARGE = 1_000_000
-"""Characters of a call's arguments after which the garbage collector runs. What is left of a call may refer to itself,
-above all of one that was cancelled, and after many small calls it is found soon enough."""
+"""Characters of a call's arguments after which the garbage collector runs."""
 COLLECT_SECONDS = 1.0
-"""How long after such a call it runs: once for those that are answered together, and not before they are."""
+"""How long after a call it runs: once for those that end together, and not before their answers are written."""
 PIPE_SIZE = 1 << 20
 """Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows
 users no more."""
@@ -167,6 +166,26 @@ def _line_of(item: SessionMessage) -> memoryview:
     return memoryview(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
 
+class Collection:
+    """Runs the garbage collector soon after a call of which much may be left.
+
+    What is left of a call may refer to itself, above all of one that was cancelled while it read pictures. By itself
+    the collector looks through everything seldom: it counts objects, and not what they hold.
+    """
+
+    def __init__(self) -> None:
+        self._due: asyncio.TimerHandle | None = None
+
+    def soon(self) -> None:
+        """Run it once, however often this is called until then."""
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
+
+    def _collect(self) -> None:
+        self._due = None
+        gc.collect()
+
+
 class Exchange:
     """What both directions of a conversation know: which requests wait for their answers, and whether it is over.
 
@@ -184,7 +203,7 @@ class Exchange:
         self._waiting: dict[t.RequestId, int] = {}
         """The requests, and how many characters their arguments have."""
         self._characters = 0
-        self._collection: asyncio.TimerHandle | None = None
+        self._collection = Collection()
 
     def begin(self, request: t.JSONRPCRequest) -> t.JSONRPCError | None:
         """Count a request among those that wait; the error for one that cannot be dealt with beside them."""
@@ -205,12 +224,8 @@ class Exchange:
         """Forget a request that has its answer."""
         size = 0 if request is None else self._waiting.pop(request, 0)
         self._characters -= size
-        if size > LARGE and self._collection is None:
-            self._collection = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
-
-    def _collect(self) -> None:
-        self._collection = None
-        gc.collect()
+        if size > LARGE:
+            self._collection.soon()
 
     async def settled(self, request: t.RequestId) -> None:
         """Forget a request that will have no answer, as the client has cancelled it."""
