@@ -10,7 +10,6 @@ import asyncio
 import gc
 import hmac
 import logging
-import sys
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -23,15 +22,13 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from imagewright.engine.engine import open_engine
-from imagewright.settings.load import log_at
 from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of, read_body
 from imagewright.surface.listening import CONNECTION, HttpServer
-from imagewright.surface.opening import LONGEST_LINE, MOST_LOGGED, Fault
-from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Errors, First
+from imagewright.surface.opening import LONGEST_LINE, Fault
+from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT
 from imagewright.surface.server import DELIVERY, McpServer
-from imagewright.surface.stdio import SDK_LOG, SWITCH_SECONDS, Ending, spare_the_loaded, watch_signals
-from imagewright.text import byte_size, log_to
+from imagewright.surface.stdio import SDK_LOG, serving
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     import socket
@@ -325,7 +322,7 @@ def make_manager(app: McpServer) -> StreamableHTTPSessionManager:
 
 
 async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path: str, token: str) -> bool:
-    """Serve until a signal asks the server to leave, and leave as over standard output, see `stdio.serve_stdio`.
+    """Serve until a signal asks the server to leave, and leave as over standard output, see `stdio.serving`.
 
     A call that waits for its job is told that it goes on.
 
@@ -341,30 +338,9 @@ async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path:
     Raises:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
     """
-    log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
-    log_at(settings.log)
-    for name in LOGS:
-        logging.getLogger(name).addFilter(First(MOST_LOGGED))
-    sys.setswitchinterval(SWITCH_SECONDS)
-    app: McpServer | None = None
-
-    async def announce() -> None:
-        if app is not None:
-            await app.offer_changed()
-
-    async with anyio.create_task_group() as group:
-        async with open_engine(settings, on_change=announce) as engine:
-            app = McpServer(engine)
-            asked = anyio.Event()
-            ending = Ending(app.stop, asked.set)
-            group.start_soon(watch_signals, ending)
-            group.start_soon(spare_the_loaded)
-            try:
-                await serve_on(app, sockets, path, token, asked)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await ending.leave(engine)
-        group.cancel_scope.cancel()
+    asked = anyio.Event()
+    async with serving(settings, LOGS, asked.set) as (app, ending):
+        await serve_on(app, sockets, path, token, asked)
     return ending.interrupted
 
 

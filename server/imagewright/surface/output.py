@@ -320,6 +320,26 @@ class WithoutFarewell:
 
 
 @contextmanager
+def standard_output() -> Iterator[int]:
+    """A descriptor that leads to the client. While the block runs, all that is printed goes to standard error.
+
+    The descriptor is never closed, because a thread may still wait to write to it.
+    """
+    sys.stdout.flush()
+    if sys.platform == "win32":
+        wire = os.dup(1)
+    else:
+        wire = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.set_blocking(wire, True)
+    os.dup2(2, 1)
+    try:
+        yield wire
+    finally:
+        sys.stdout.flush()
+        os.dup2(wire, 1)
+
+
+@contextmanager
 def without_waiting(wire: int) -> Iterator[Writing | None]:
     """What writes as much as a reader has room for, and raises BlockingIOError where that is nothing.
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import anyio
@@ -25,7 +25,15 @@ from mcp.types import JSONRPCRequest
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import log_at
 from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening, may_be_ping, read_all
-from imagewright.surface.output import Errors, Exchange, First, Output, WithoutFarewell, without_waiting
+from imagewright.surface.output import (
+    Errors,
+    Exchange,
+    First,
+    Output,
+    WithoutFarewell,
+    standard_output,
+    without_waiting,
+)
 from imagewright.surface.server import McpServer
 from imagewright.text import log_to
 
@@ -33,11 +41,10 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from anyio.lowlevel import EventLoopToken
 
-    from imagewright.engine.engine import Engine
     from imagewright.settings.load import Settings
     from imagewright.surface.opening import Fault, Item
 
@@ -78,21 +85,48 @@ send; a terminal that was closed; Ctrl-Break on Windows."""
 
 
 async def serve_stdio(settings: Settings) -> bool:
-    """Serve until the client closes its end, or a signal asks the server to leave.
-
-    Then nothing more is read. Jobs go on and keep their leases until no request is being sent any more, so that no
-    answer that was paid for is lost. The next process carries the jobs on.
+    """Serve until the client closes its end, or a signal asks the server to leave. Then nothing more is read.
 
     Returns:
         Whether it was Ctrl-C.
 
     Raises:
-        SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
+        SettingsError: as `serving`.
         BrokenPipeError: the client no longer reads.
+    """
+    lines = Lines()
+    with _standard_input() as wire:
+        async with serving(settings, [SDK_LOG], lines.stop) as (app, ending):
+            try:
+                token = anyio.lowlevel.current_token()
+                threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
+                await _converse(app, lines)
+            finally:
+                lines.stop()
+    return ending.interrupted
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, logs: Iterable[str], stop: Callable[[], None]
+) -> AsyncIterator[tuple[McpServer, Ending]]:
+    """A server over an open engine, whatever it speaks through, and how it ends. After a signal it begins no call.
+
+    At the end of the block jobs go on and keep their leases until no request is being sent any more, so that no answer
+    that was paid for is lost. The next process carries the jobs on.
+
+    Args:
+        settings: as they are now; changed files are followed.
+        logs: where libraries log what any client causes as often as it likes.
+        stop: called after a signal, to end the block soon.
+
+    Raises:
+        SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
     """
     log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
     log_at(settings.log)
-    logging.getLogger(SDK_LOG).addFilter(First(MOST_LOGGED))
+    for name in logs:
+        logging.getLogger(name).addFilter(First(MOST_LOGGED))
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None
 
@@ -103,20 +137,16 @@ async def serve_stdio(settings: Settings) -> bool:
     async with anyio.create_task_group() as group:
         async with open_engine(settings, on_change=announce) as engine:
             app = McpServer(engine)
-            with _standard_input() as wire:
-                lines, token = Lines(), anyio.lowlevel.current_token()
-                ending = Ending(app.stop, lines.stop)
-                group.start_soon(watch_signals, ending)
-                group.start_soon(spare_the_loaded)
-                try:
-                    threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
-                    await _converse(app, lines)
-                finally:
-                    lines.stop()
-                    with anyio.CancelScope(shield=True):
-                        await ending.leave(engine)
+            ending = Ending(app.stop, stop)
+            group.start_soon(_watch_signals, ending)
+            group.start_soon(_spare_the_loaded)
+            try:
+                yield app, ending
+            finally:
+                ending.is_leaving = True
+                with anyio.CancelScope(shield=True):
+                    await engine.leave(LEAVE_SECONDS)
         group.cancel_scope.cancel()
-    return ending.interrupted
 
 
 class Ending:
@@ -125,9 +155,10 @@ class Ending:
     def __init__(self, *stops: Callable[[], None]) -> None:
         self.interrupted = False
         """Whether the first signal was Ctrl-C."""
+        self.is_leaving = False
+        """Whether it is ending already, as its input has ended."""
         self._stops = stops
         self._received: set[int] = set()
-        self._leaving = False
 
     def take(self, number: int) -> None:
         """Take a signal. The first starts the end. The same again ends the process at once."""
@@ -142,18 +173,13 @@ class Ending:
         if len(self._received) > 1:
             return
         self.interrupted = number == signal.SIGINT
-        seconds = HURRIED_SECONDS if self._leaving else TERM_SECONDS
+        seconds = HURRIED_SECONDS if self.is_leaving else TERM_SECONDS
         # with the exit code that shells report for a signal
         last = threading.Timer(seconds, os._exit, (128 + number,))
         last.daemon = True
         last.start()
         for stop in self._stops:
             stop()
-
-    async def leave(self, engine: Engine) -> None:
-        """Wait until the answers to what is being sent are written down, or will be by others."""
-        self._leaving = True
-        await engine.leave(LEAVE_SECONDS)
 
 
 class Lines:
@@ -298,7 +324,7 @@ def _looking(wire: int) -> Callable[[], bool]:
 async def _converse(app: McpServer, lines: Lines) -> None:
     """Until the client has no more to say."""
     server = app.server
-    with _standard_output() as wire, without_waiting(wire) as write_some:
+    with standard_output() as wire, without_waiting(wire) as write_some:
         async with anyio.create_task_group() as group:
             output = Output(wire, write_some)
             group.start_soon(output.run)
@@ -312,26 +338,6 @@ async def _converse(app: McpServer, lines: Lines) -> None:
                 await server.run(read, write, server.create_initialization_options())
             await output.drained()
             group.cancel_scope.cancel()
-
-
-@contextmanager
-def _standard_output() -> Iterator[int]:
-    """A descriptor that leads to the client. While the block runs, all that is printed goes to standard error.
-
-    The descriptor is never closed, because a thread may still wait to write to it.
-    """
-    sys.stdout.flush()
-    if sys.platform == "win32":
-        wire = os.dup(1)
-    else:
-        wire = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
-        os.set_blocking(wire, True)
-    os.dup2(2, 1)
-    try:
-        yield wire
-    finally:
-        sys.stdout.flush()
-        os.dup2(wire, 1)
 
 
 @contextmanager
@@ -357,7 +363,7 @@ def _standard_input() -> Iterator[int]:
         os.dup2(wire, 0)
 
 
-async def spare_the_loaded() -> None:
+async def _spare_the_loaded() -> None:
     """Take the loaded modules out of the garbage collector, which holds up everything for as long as it runs.
 
     Of more than 100,000 objects, it took 70 ms in the middle of a burst of calls. After that it looks less often: while
@@ -368,7 +374,7 @@ async def spare_the_loaded() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def watch_signals(ending: Ending) -> None:
+async def _watch_signals(ending: Ending) -> None:
     """Take the signals that ask the server to leave, until cancelled. Those that are ignored on purpose stay ignored.
 
     On Windows these are Ctrl-C and Ctrl-Break. Nothing can be done there when a client ends the server's job object, as
