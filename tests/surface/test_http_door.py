@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 import select
 import socket
 from contextlib import ExitStack
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import anyio
 import pytest
+from mcp.server import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.responses import Response
 
+from imagewright.surface import delivery
 from imagewright.surface.delivery import MOST_SESSIONS, Sessions
+from imagewright.surface.http import Door
+from imagewright.surface.listening import HttpServer, listen
 from tests.support.quick_server import CONNECTIONS, HTTP_SECONDS, SESSIONS
 from tests.support.raw_client import ERAS, MODERN, PATIENCE
-from tests.support.raw_http import HttpProcess
+from tests.support.raw_http import HttpProcess, RawHttp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from starlette.types import Receive, Scope, Send
+
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+PICTURES = {"prompt": "a large kite", "variants": 4, "seed": 7}
 JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 
 
@@ -268,16 +279,11 @@ def test_what_makes_no_sense_behind_an_answer_ends_the_connection_quietly(home: 
     assert not any("Traceback" in line for line in server.log), server.log
 
 
-@pytest.mark.skipif(not hasattr(select, "poll"), reason="sees an end without reading")
-def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same_call(server: HttpProcess) -> None:
-    client = server.client(MODERN)
-    pictures = {"prompt": "a large kite", "variants": 4, "seed": 7}
-    params: dict[str, Any] = {"name": "qwen", "arguments": pictures}
-    made = client.call(**params)["structuredContent"]
-    size = made["images"][0]["bytes"]
-    connection = socket.create_connection((server.host, server.port))
+def ask_without_reading(server: HttpProcess, client: RawHttp, uri: str) -> socket.socket:
+    """A connection on which more was asked for than the system holds for it, and nothing is read."""
+    connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    uri = made["images"][0]["uri"]
+    connection.connect((server.host, server.port))
     headers = {**client.headers, "Mcp-Method": "resources/read", "Mcp-Name": uri}
     prefix = "io.modelcontextprotocol"
     meta = {f"{prefix}/protocolVersion": MODERN, f"{prefix}/clientCapabilities": {}}
@@ -285,13 +291,53 @@ def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same
     body = json.dumps(message).encode()
     lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
     head = "\r\n".join(["POST /mcp HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *lines, "", ""]).encode()
-    connection.sendall((head + body) * 60)  # more than the system holds for it
-    assert size > 0
-    assert client.call(**params)["structuredContent"]["status"] == "completed", "all others are served meanwhile"
-    ends = select.poll()
-    ends.register(connection, 0)
-    assert ends.poll(PATIENCE * 1000), "it is never hung up on"
-    connection.close()
+    connection.sendall((head + body) * 200)
+    return connection
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="sees an end without reading")
+def test_who_does_not_read_its_answers_is_hung_up_on_and_gets_them_with_the_same_call(server: HttpProcess) -> None:
+    client = server.client(MODERN)
+    made = client.call("qwen", PICTURES)["structuredContent"]["images"][0]
+    assert made["bytes"] > 0
+    with ask_without_reading(server, client, made["uri"]) as connection:
+        again = client.call("qwen", PICTURES)["structuredContent"]
+        assert again["status"] == "completed", "all others are served meanwhile"
+        ends = select.poll()
+        ends.register(connection, 0)
+        assert ends.poll(PATIENCE * 1000), "it is never hung up on"
+
+
+class Generous(StreamableHTTPSessionManager):
+    """Answers each request with more than the system holds for a client."""
+
+    def __init__(self) -> None:
+        super().__init__(Server("generous"))
+        self.is_done = anyio.Event()
+
+    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await Response(bytes(16_000_000))(scope, receive, send)
+        self.is_done.set()
+
+
+@pytest.mark.anyio
+async def test_who_does_not_read_when_the_server_leaves_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "WRITE_SECONDS", math.inf)
+    sockets = listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    manager = Generous()
+    door = Door(manager, port, "/mcp", "")
+    server = HttpServer(door)
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.serve, sockets)
+        async with await anyio.connect_tcp("127.0.0.1", port) as client:
+            await client.send(f"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            await client.receive(12)
+            await door.leave()
+            with anyio.fail_after(PATIENCE):
+                await manager.is_done.wait()
+        server.should_exit = True
 
 
 def test_clients_that_left_without_a_word_keep_nobody_out(server: HttpProcess) -> None:

@@ -110,6 +110,10 @@ class Delivery:
         for scope in self._scopes:
             scope.cancel()
 
+    def drop_unread(self) -> None:
+        """Hang up on a client that does not read."""
+        self._connection.drop_unread()
+
     async def receive(self) -> Message:
         """What comes from the client, for the SDK."""
         message = await self._receive()

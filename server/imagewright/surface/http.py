@@ -300,6 +300,8 @@ class Door:
         with anyio.move_on_after(LAST_SECONDS):
             for delivery in [*self._owed]:
                 await delivery.settled.wait()
+        for delivery in [*self._deliveries]:
+            delivery.drop_unread()
 
 
 def _is_local(origin: str) -> bool:

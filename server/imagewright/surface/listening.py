@@ -150,9 +150,7 @@ class Connection(H11Protocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection that has no request, also where its last answer was never read."""
-        if self.transport.get_write_buffer_size():
-            self.abort()
-        else:
+        if not self.drop_unread():
             super().timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
@@ -174,6 +172,13 @@ class Connection(H11Protocol):
         self._drop_deadline()
         self.connections.discard(self)
         self.transport.abort()
+
+    def drop_unread(self) -> bool:
+        """End it at once if the client has not read all that was written. Return whether that was so."""
+        is_unread = self.transport.get_write_buffer_size() > 0
+        if is_unread:
+            self.abort()
+        return is_unread
 
     def _make_room(self) -> None:
         """End the connection that has been waited for longest; at worst this one."""
