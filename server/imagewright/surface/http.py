@@ -6,8 +6,6 @@ in is read as on standard input, see `opening`.
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import hmac
 import logging
 from contextlib import contextmanager
@@ -25,7 +23,7 @@ from starlette.responses import Response
 from imagewright.surface.delivery import MOST_SESSIONS, Body, Delivery, Refused, Sessions, answer_of, read_body
 from imagewright.surface.listening import CONNECTION, HttpServer
 from imagewright.surface.opening import LONGEST_LINE, Fault
-from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT
+from imagewright.surface.output import BUSY, MOST_CHARACTERS, MOST_UNSENT, Garbage
 from imagewright.surface.server import DELIVERY, McpServer
 from imagewright.surface.stdio import SDK_LOG, serving
 from imagewright.text import byte_size
@@ -49,9 +47,6 @@ BODY_SECONDS = 60.0
 """Seconds within which the body of a request must come: on one's own machine the largest takes two."""
 LONG = 1_000_000
 """Bytes from which on a body is read in a thread, so that it does not keep other clients waiting."""
-COLLECT_SECONDS = 1.0
-"""Seconds after a large request until what it left behind is collected. Without that, a server
-that runs for days kept 170 MB of each call with three large pictures until its garbage was next looked through."""
 IDLE_SECONDS = 24 * 3600.0
 """Seconds after which a session of the handshake era ends that has no request and listens to nothing. Not every client
 begins anew when its session has ended, and some are left open overnight."""
@@ -96,8 +91,7 @@ class Door:
         """The requests of each session that wait for their answers."""
         self._held = 0
         """Characters of the requests that wait for their answers."""
-        self._collection: asyncio.TimerHandle | None = None
-        """Set while a collection of garbage is due."""
+        self._garbage = Garbage()
         self._unsent = 0
         self._sent = anyio.Event()
         self._leaving = False
@@ -259,13 +253,7 @@ class Door:
             yield body
         finally:
             self._held -= body.size
-            if body.size > LONG and self._collection is None:
-                self._collection = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
-
-    def _collect(self) -> None:
-        """Give back what large requests took: what is left of them refers to itself, and is looked for seldom."""
-        self._collection = None
-        gc.collect()
+            self._garbage.left_by(body.size)
 
     def _counted(self, send: Send, session: str) -> Send:
         """Count what waits to be written, and note which sessions begin and end."""

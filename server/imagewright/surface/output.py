@@ -42,7 +42,8 @@ MOST_CHARACTERS = 256 * 1024 * 1024
 BUSY = -32010
 """The error of a request that is refused because too many others wait: a code that the protocol leaves to servers."""
 LARGE = 1_000_000
-"""Characters of a call's arguments after which the garbage collector runs."""
+"""Characters of a call's arguments, or bytes of a request over HTTP, after which the garbage collector runs. After many
+small calls it is soon enough by itself."""
 COLLECT_SECONDS = 1.0
 """How long after a call it runs: once for those that end together, and not before their answers are written."""
 PIPE_SIZE = 1 << 20
@@ -166,7 +167,7 @@ def _line_of(item: SessionMessage) -> memoryview:
     return memoryview(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
 
-class Collection:
+class Garbage:
     """Runs the garbage collector soon after a call of which much may be left.
 
     What is left of a call may refer to itself, above all of one that was cancelled while it read pictures. By itself
@@ -174,15 +175,21 @@ class Collection:
     """
 
     def __init__(self) -> None:
-        self._due: asyncio.TimerHandle | None = None
+        self._collection: asyncio.TimerHandle | None = None
+        """Set while a collection is due."""
 
-    def soon(self) -> None:
-        """Run it once, however often this is called until then."""
-        if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
+    def left_by(self, size: int) -> None:
+        """Note that a call of this size has ended, in characters or bytes; after a large one it is collected soon."""
+        if size > LARGE:
+            self.collect_soon()
+
+    def collect_soon(self) -> None:
+        """Collect once, however often this is called until then."""
+        if self._collection is None:
+            self._collection = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._collect)
 
     def _collect(self) -> None:
-        self._due = None
+        self._collection = None
         gc.collect()
 
 
@@ -203,7 +210,7 @@ class Exchange:
         self._waiting: dict[t.RequestId, int] = {}
         """The requests, and how many characters their arguments have."""
         self._characters = 0
-        self._collection = Collection()
+        self._garbage = Garbage()
 
     def begin(self, request: t.JSONRPCRequest) -> t.JSONRPCError | None:
         """Count a request among those that wait; the error for one that cannot be dealt with beside them."""
@@ -224,8 +231,7 @@ class Exchange:
         """Forget a request that has its answer."""
         size = 0 if request is None else self._waiting.pop(request, 0)
         self._characters -= size
-        if size > LARGE:
-            self._collection.soon()
+        self._garbage.left_by(size)
 
     async def settled(self, request: t.RequestId) -> None:
         """Forget a request that will have no answer, as the client has cancelled it."""

@@ -23,7 +23,7 @@ from imagewright.guide.describe import instructions
 from imagewright.storage.records import LOCAL
 from imagewright.storage.states import cost_in_words
 from imagewright.surface.definitions import HELPER_CLAUSES
-from imagewright.surface.output import Collection
+from imagewright.surface.output import Garbage
 from imagewright.surface.resources import Prompts, Resources, first_page_only
 from imagewright.surface.tools import ERROR_META, REPORTED, Tools
 from imagewright.text import Foreign, clip
@@ -94,7 +94,7 @@ class McpServer:
         self._engine = engine
         self._bus = InMemorySubscriptionBus()
         self._listening = ListenHandler(self._bus)
-        self._collection = Collection()
+        self._garbage = Garbage()
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
         self._tools = tools(engine, _heard)
@@ -171,7 +171,7 @@ class McpServer:
                 reply = await self._tools.call(ctx, params)
             except anyio.get_cancelled_exc_class():
                 log.info("call %s: the client left after %.1f s", clip(params.name), anyio.current_time() - began)
-                self._collection.soon()
+                self._garbage.collect_soon()
                 raise
         if reply is None:  # over HTTP: its client has hung up, or the server is asked to leave
             raise MCPError(t.CONNECTION_CLOSED, LEAVING)
