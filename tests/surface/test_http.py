@@ -258,6 +258,9 @@ def test_the_user_is_asked_about_the_price(house: House, revision: str, *, agree
             stream = events(client.response(request))
             question = next(stream)
             assert question["method"] == "elicitation/create"
+            # another client's word counts for nothing, whichever it is
+            other = {"action": "accept", "content": {"agree": not agrees}}
+            RawHttp(server, revision, ABLE).post({"jsonrpc": "2.0", "id": question["id"], "result": other})
             assert client.post({"jsonrpc": "2.0", "id": question["id"], "result": response}) == 202
             found = next(one for one in stream if one.get("id") == request)["result"]
     assert found.get("isError", False) is not agrees
