@@ -131,8 +131,7 @@ class _Answers:
     """What a vendor has answered about one task so far.
 
     Args:
-        poll_policy: the vendor's.
-        name: the vendor's.
+        poll_policy, name: the vendor's.
         tell: see `Poller.poll_until_done`.
     """
 
@@ -182,8 +181,7 @@ class Poller:
     """Asks vendors about all tasks of this process, and learns how long they take.
 
     Args:
-        durations: returns how many seconds the newest calls to a model of a provider took, at most so many, newest
-            first, see `JobStore.durations`.
+        durations: how long the newest calls to a model of a provider took, see `JobStore.durations`.
         chance: returns a number from 0 to 1 at random.
     """
 
@@ -239,6 +237,8 @@ class Poller:
         start, zero = last - max(0.0, time.time() - begun), last if submitted is None else submitted
         schedule = Schedule(poll_policy, () if submitted is None else await self._known(name, model), self._chance)
         due = zero + schedule.next(0.0)
+        if submitted is None and last - start > poll_policy.first:
+            due = last  # the process that had the task has waited already, and this one may not live for long
         answers = _Answers(poll_policy, name, tell)
         tried = 0.0
         while True:
