@@ -347,7 +347,13 @@ def _explain(client: Client, file: Path | None, error: ImagewrightError, entry: 
         shown = json.dumps(_without_values(error.entry), indent=2, ensure_ascii=False)
         put_error(f"It holds:\n{shown}\nUse --replace to {'change it' if entry else 'take it out'} all the same.\n")
     elif entry is not None and file is not None:
-        put_error(f"By hand, put this into {file}:\n{edit.block(client, _without_values(entry))}")
+        block = edit.block(client, _without_values(entry))
+        put_error(f"By hand, put this into {file}:\n{block}")
+        if HIDDEN in block:
+            put_error(
+                f"In place of {HIDDEN} write the value; for the server over HTTP, the word Bearer and the token in\n"
+                "the file http-token, beside the file that `imagewright config path` prints.\n"
+            )
 
 
 def _without_values(entry: Any) -> Any:
