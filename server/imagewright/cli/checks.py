@@ -374,23 +374,22 @@ def check_http(settings: Settings) -> Iterator[Finding]:
     port = settings.http.port
     if not (version := who_serves("localhost", port) if port else None):
         if version is None:
-            yield off(
-                "http", f"no server runs on port {port}", "To let several clients share one: imagewright serve --http"
-            )
+            advice = "To let several clients share one: imagewright serve --http"
+            yield off("over HTTP", f"no server runs on port {port}", advice)
         else:
             advice = f"Choose another port for ours, with --port or {HTTP_PORT.variable}."
-            yield off("http", f"another program has the port {port}", advice)
+            yield off("over HTTP", f"another program has the port {port}", advice)
         return
     url = f"http://127.0.0.1:{port}{settings.http.path}"
     try:
         tools = count_tools(port, settings.http.path, settings.http.token or read_token(settings.folders.token))
     except (OSError, ValueError, SettingsError) as error:
         says = f"imagewright {version} runs at {url}, but does not answer: {error}"
-        yield broken("http", says, "Stop it, and start it again: imagewright serve --http")
+        yield broken("over HTTP", says, "Stop it, and start it again: imagewright serve --http")
     else:
-        yield ok("http", f"imagewright {version} answers at {url} with {tools} tools")
+        yield ok("over HTTP", f"imagewright {version} answers at {url} with {tools} tools")
     if version != __version__:
-        yield note("http", f"it is version {version}, and this is {__version__}", "Start it again.")
+        yield note("over HTTP", f"it is version {version}, and this is {__version__}", "Start it again.")
 
 
 def _innermost(error: BaseException) -> str:

@@ -86,7 +86,7 @@ def _print(found: list[Finding], *, well: bool) -> None:
     screen = console()
     areas = list(dict.fromkeys(finding.area for finding in found))
     for area, findings in groupby(sorted(found, key=lambda one: areas.index(one.area)), key=attrgetter("area")):
-        screen.print(Text(area.capitalize(), style="bold"))
+        screen.print(Text(area[0].upper() + area[1:], style="bold"))
         for finding in findings:
             _print_one(screen, finding)
         screen.print()
