@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import json
 import os
 import queue
@@ -240,13 +241,16 @@ def _read(patience: float | None) -> bytes:
     """All of standard input."""
     pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
-    def pump(number: int) -> None:
-        while piece := os.read(number, MOST_PROMPT):
-            pieces.put(piece)
+    def pump(stream: io.FileIO) -> None:
+        with stream:
+            while piece := stream.read(MOST_PROMPT):
+                pieces.put(piece)
         pieces.put(b"")
 
-    # in a thread, as Windows has no other way to wait so long and no longer for a pipe
-    threading.Thread(target=pump, args=(sys.stdin.fileno(),), daemon=True).start()
+    # in a thread, as Windows has no other way to wait so long and no longer for a pipe; on a descriptor of its own, as
+    # the thread may outlive standard input, whose number can then be another file's
+    stream = io.FileIO(os.dup(sys.stdin.fileno()))
+    threading.Thread(target=pump, args=(stream,), daemon=True).start()
     read = b""
     while len(read) <= MOST_PROMPT:
         try:
