@@ -105,12 +105,16 @@ def read(row: Row, what: str, request: tuple[str, dict[str, Any]]) -> None:
     row.add(what, took, len(found.why) if isinstance(found, Fault) else 0)
 
 
+async def unheard(_context: object, _note: object) -> None:
+    """A refusal leaves no job whose end a client could hear of."""
+
+
 async def run(home: Path) -> list[Row]:
     """All kinds of calls."""
     rows = [Row("wrong fields"), Row("floods"), Row("lines of large requests"), Row("lines of odd requests")]
     env = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "IMAGEWRIGHT_HOME": str(home)}
     async with open_engine(load_settings(env, working_directory=home)) as engine:
-        tools = Tools(engine)
+        tools = Tools(engine, unheard)
         await call(tools, Row("the first, which loads all"), "", "qwen", CERTAIN)
         gc.collect()
         gc.freeze()

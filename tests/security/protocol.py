@@ -49,12 +49,12 @@ def server_in(home: Path, revision: str, *, as_a_user: bool = False) -> Iterator
 
 
 def peak(process: int) -> int:
-    """Megabytes that a process has taken at most; 0 where the system does not tell."""
+    """Megabytes that a process has taken at most; 0 where the system does not tell, or it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:
         return 0
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+    return int((status.partition("VmHWM:")[2].split() or ["0"])[0]) // 1024
 
 
 def attack_with_lines(client: RawClient) -> Iterator[tuple[str, str]]:
