@@ -16,9 +16,9 @@ from evals.request import DAY
 from imagewright.catalog.load import catalog
 from imagewright.engine.calls import understand
 from imagewright.engine.check import read_arguments
+from imagewright.engine.choose import candidates, is_served
 from imagewright.engine.config import Config, make_config
 from imagewright.engine.engine import Engine
-from imagewright.engine.plan import candidates, is_served
 from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES, open_client
 from imagewright.settings.load import load_settings

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
 
 ROUTE = route_of("vendor")

@@ -10,8 +10,8 @@ from imagewright.catalog.load import catalog, row_in
 from imagewright.catalog.row import MODEL
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
-from imagewright.engine.plan import candidates
 from tests.support.each import each
 from tests.support.provider_runs import PICTURES, effective, example, together, unusual
 from tests.support.vendors import VENDORS, routes_of

@@ -13,9 +13,9 @@ from imagewright.catalog.facts import COLUMNS, cells
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import effective_row, end_of, endings
-from imagewright.engine.plan import candidates
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import EVERY_EDITION
 from tests.support.each import each
@@ -23,7 +23,7 @@ from tests.support.provider_runs import PICTURES, effective, example
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
 
 ROUTES = [route for route in all_routes() if route.provider != "offline"]

@@ -9,11 +9,10 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, OperationName
-from imagewright.engine.calls import explain
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, explain
 from imagewright.engine.inputs import READ_BYTES, READ_BYTES_TOGETHER, reading_limits
 from imagewright.engine.pictures import EXACT, Source, form_of, form_problems, is_reduced, prepare_all, too_large
-from imagewright.engine.plan import candidates
 from imagewright.errors import Refusal
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import PictureForm, Price, Route

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.job import ELSEWHERE, CallRun, may_go_elsewhere, settle
+from imagewright.engine.job import CallRun
+from imagewright.engine.outcome import ELSEWHERE, may_go_elsewhere, settle
 from imagewright.engine.sending import new_job
 from imagewright.errors import (
     BadKey,

@@ -12,8 +12,9 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest_ratio
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, split
 from imagewright.engine.pictures import Source, fingerprint
-from imagewright.engine.plan import candidates, first_plan, next_plan, split
+from imagewright.engine.plan import first_plan, next_plan
 from imagewright.imaging.files import probe
 from imagewright.providers.base import Price
 from tests.support.engine_bench import candidate_for, route_of

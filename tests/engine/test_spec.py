@@ -11,9 +11,10 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates
 from imagewright.engine.job import Asked, JobSpec
 from imagewright.engine.pictures import Source
-from imagewright.engine.plan import candidates, first_plan
+from imagewright.engine.plan import first_plan
 from imagewright.imaging.files import probe
 from imagewright.providers.base import EVERY_EDITION
 from tests.support.engine_bench import route_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.job import within_reason
+from imagewright.engine.outcome import within_reason
 from imagewright.providers.base import Finished, Handle, Output, Sending
 from tests.support.engine_bench import PATIENCE, Vendor, open_bench, place
 from tests.support.pictures import photo

@@ -13,7 +13,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.check import check
-from imagewright.engine.plan import candidates
+from imagewright.engine.choose import candidates
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, in_words
@@ -26,7 +26,7 @@ from tests.support.vendors import VENDORS, routes_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
 
 NEXT = "maker/next-of-all"

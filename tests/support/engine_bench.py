@@ -21,10 +21,11 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import Candidate, estimate
 from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.job import Job, JobSpec
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.plan import Candidate, Plan, estimate
+from imagewright.engine.plan import Plan
 from imagewright.errors import UnknownOutcome
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running, Sending
 from imagewright.settings.folders import find_folders

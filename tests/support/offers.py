@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from imagewright.engine.alternatives import refusal, refusal_by_all
 from imagewright.engine.calls import understand
+from imagewright.engine.choose import candidates, is_served
 from imagewright.engine.config import all_routes, provider_states
 from imagewright.engine.offer import Offer, make_offer
-from imagewright.engine.plan import candidates, is_served
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import Toggles

@@ -13,7 +13,7 @@ from PIL import Image
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import Argument, narrowed
-from imagewright.engine.plan import model_for
+from imagewright.engine.choose import model_for
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle, Order, Prepared, UploadsInputs
 from imagewright.providers.http.request import json_body

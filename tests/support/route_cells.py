@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.check import check
-from imagewright.engine.plan import candidates, estimate
+from imagewright.engine.choose import candidates, estimate
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
 
 SECONDS = 0.1

@@ -12,8 +12,8 @@ from jsonschema.validators import validator_for
 from PIL import Image
 
 from imagewright.catalog.row import OperationName
+from imagewright.engine.choose import model_for
 from imagewright.engine.offer import HELPER_TOOLS
-from imagewright.engine.plan import model_for
 from imagewright.providers import KEY_VARIABLES
 from tests.support.provider_runs import AUTO
 from tests.support.route_cells import Runs, cells_of

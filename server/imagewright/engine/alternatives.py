@@ -14,9 +14,9 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import arguments_called, nearest
 from imagewright.catalog.row import MODEL, Limits, bare, verb
 from imagewright.engine.check import allows, check, normalised_for
+from imagewright.engine.choose import candidates, is_served
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import has_ended, living
-from imagewright.engine.plan import candidates, is_served
 from imagewright.engine.refusals import amount
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import OperationName, Row
     from imagewright.engine.check import Checked
+    from imagewright.engine.choose import Candidate
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
-    from imagewright.engine.plan import Candidate
     from imagewright.providers.base import Route
 
 MOST_PICTURES = 50

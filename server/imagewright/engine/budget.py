@@ -15,7 +15,7 @@ from imagewright.text import counted, listed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.settings.load import BudgetTable
     from imagewright.storage.base import OverBudget
 

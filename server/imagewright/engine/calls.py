@@ -18,10 +18,11 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.budget import Estimate, caps, check_call, is_limited, over_budget
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, explain, is_served
 from imagewright.engine.inputs import PutAway, opened
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import fingerprint
-from imagewright.engine.plan import candidates, first_plan, is_served
+from imagewright.engine.plan import first_plan
 from imagewright.errors import PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
@@ -30,7 +31,7 @@ from imagewright.imaging.workers import WORKERS, fit_previews, look
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
-from imagewright.text import byte_size, did_you_mean, listed, say, shortened
+from imagewright.text import byte_size, did_you_mean, say, shortened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Row
     from imagewright.engine.check import Checked
+    from imagewright.engine.choose import Candidate
     from imagewright.engine.config import Config, ProviderRegistry
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
-    from imagewright.engine.plan import Candidate
     from imagewright.imaging.limiter import Preview, PreviewCache
     from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
@@ -344,54 +345,3 @@ def _type_of(head: bytes, record: PictureRecord) -> str:
         return name
     seems = describe(head) or "no picture" if head else "empty"
     raise StorageError(f"{record.path or record.key} is {seems} now: it is not the picture {record.id} any more.")
-
-
-def explain(examined: Sequence[Candidate], *, ordered: bool, limited: bool = False) -> tuple[str, ...]:
-    """Why the first candidate was taken and the others were not.
-
-    `ordered` says that the user has set an order, `limited` that a budget is kept and unknown prices came last for it.
-    Of the editions that come later in the row than the one that was taken, only the names are given.
-    """
-    taken, words, later = examined[0], [], dict[str, None]()
-    editions = list(taken.checked.row.editions)
-    known = taken.route.edition in editions and not taken.against
-    end = editions.index(taken.route.edition) if known else len(editions)
-    for place, one in enumerate(examined):
-        name = f"{one.route.provider} ({one.route.model})"
-        price = "price unknown" if one.usd is None else f"about ${one.usd:.4g}"
-        if place and one.route.edition in editions and editions.index(one.route.edition) > end:
-            later[one.route.edition] = None
-        elif one.against:
-            words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
-        elif place == 0:
-            skipped = limited and any(one.usd is None and not one.against for one in examined)
-            known_only = " of those whose price is known" if skipped else ""
-            words.append(f"{name}: taken, {_why_taken(taken, ordered=ordered)}{known_only}, {price}")
-        else:
-            reason = "a budget is kept" if limited and one.usd is None else _why_not(one, taken, ordered=ordered)
-            words.append(f"{name}: {reason}, {price}")
-    if later and not taken.checked.edition:
-        words.append(f"not considered, as model was left out: {listed(later)}")
-    return tuple(words)
-
-
-def _why_taken(taken: Candidate, *, ordered: bool) -> str:
-    if taken.route.preferred:
-        return "first in your configuration"
-    if ordered:
-        return "first in your order"
-    return "cheapest that makes a related set" if _makes_set(taken) else "cheapest that serves it exactly"
-
-
-def _why_not(one: Candidate, taken: Candidate, *, ordered: bool) -> str:
-    if one.reduced and not taken.reduced:
-        return "a picture would be made smaller for it"
-    if taken.route.preferred and not one.route.preferred:
-        return "your configuration puts another first"
-    if ordered and one.route.provider != taken.route.provider:
-        return "later in your order"
-    return "its pictures would be no related set" if _makes_set(taken) and not _makes_set(one) else "not cheaper"
-
-
-def _makes_set(one: Candidate) -> bool:
-    return one.count > 1 and one.route.makes_sets

@@ -14,7 +14,8 @@ import anyio
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.inputs import INPUTS
-from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
+from imagewright.engine.job import SHARE_MADE, Job, error_of
+from imagewright.engine.outcome import most_taken
 from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
 from imagewright.errors import PictureError, StorageError, error_data
 from imagewright.imaging.limiter import PROBE_BYTES, decode

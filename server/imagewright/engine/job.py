@@ -1,4 +1,4 @@
-"""A job as one process sees it: what was asked, how it stands here while it runs, and what its calls come to.
+"""A job as one process sees it: what was asked, and how it stands here while it runs.
 
 What was asked is plain data, written down with the job so that another process can end it.
 """
@@ -13,29 +13,18 @@ import anyio
 
 from imagewright.catalog.facts import LARGEST_CLASS, PIXELS_PER_K
 from imagewright.catalog.row import OperationName
-from imagewright.errors import (
-    BadKey,
-    ImagewrightError,
-    ModelUnavailable,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    RecordedError,
-    StorageError,
-    VendorUnavailable,
-    error_data,
-)
+from imagewright.errors import ImagewrightError, RecordedError
 from imagewright.imaging.limiter import PREVIEWS
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from imagewright.imaging.limiter import PreviewCache
-    from imagewright.providers.base import Finished, Output
+    from imagewright.providers.base import Output
     from imagewright.storage.base import Step
-    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord, Principal
+    from imagewright.storage.records import CallRecord, JobRecord, PictureRecord, Principal
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""
@@ -249,8 +238,6 @@ class Job:
         self.tell(share=1.0 if record.state == "completed" else None, stage=record.state)
 
 
-ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
-"""Errors that another provider may not have."""
 ARRIVED = " pictures arrived."
 """How the note ends that counts the pictures of a job that has fewer than it was asked for."""
 SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
@@ -312,88 +299,3 @@ def call_run_of(call: CallRecord) -> CallRun:
     """A call in the state that the store has for it."""
     vendor_answered = "charged" in (call.error or {})
     return CallRun(call, sent=call.handle is not None or vendor_answered or call.state in SENT, error=error_of(call))
-
-
-def most_taken(ordered: int) -> int:
-    """How many results of one call are fetched at most, however many the vendor names."""
-    return 2 * ordered + 8
-
-
-def within_reason(finished: Finished, ordered: int) -> Finished:
-    """The answer with at most `most_taken` results.
-
-    A vendor may make a few more than were ordered; they are kept. If it names thousands of links, that is a fault or an
-    attack. A note says what is left out.
-    """
-    most = most_taken(ordered)
-    surplus = len(finished.outputs) - most
-    if surplus <= 0:
-        return finished
-    note = f"The vendor named {len(finished.outputs)} results for {ordered} ordered; {surplus} were not fetched."
-    return replace(finished, outputs=finished.outputs[:most], notes=(*finished.notes, note))
-
-
-def may_go_elsewhere(arrived: int, call_runs: Sequence[CallRun]) -> bool:
-    """Whether another provider may be tried: nothing arrived, nothing was charged, and the trouble is this vendor's."""
-    errors = [call_run.error for call_run in call_runs]
-    return not arrived and all(isinstance(error, ELSEWHERE) and error.charged is False for error in errors)
-
-
-def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequence[CallRun]) -> JobRecord:
-    """The record of a job whose calls have all ended, with state, cost, notes, error and calls.
-
-    `arrived` counts its pictures in the library; `usd` is what it was estimated to cost, None when unknown.
-    """
-    errors = [call_run.error for call_run in call_runs if call_run.error is not None]
-    cancelled = record.cancel_requested and arrived < record.expected
-    error = None
-    if not arrived and not cancelled:
-        error = errors[0] if errors else ProviderError(record.provider, "no picture came", charged=None)
-    notes = [note for note in record.notes if not note.endswith(ARRIVED)]  # a cancelled job may have gone on
-    if unsent := [one for one in call_runs if isinstance(one.error, StorageError) and not one.sent]:
-        some = any(one.sent for one in call_runs)
-        notes.append(f"{len(unsent)} of {len(call_runs)} calls were not sent." if some else "Nothing was sent.")
-    if arrived < record.expected and (arrived or cancelled):
-        notes.append(f"{arrived} of {record.expected}{ARRIVED}")
-    words = {str(error), *notes}
-    notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in words]
-    cost_usd, basis = _cost(usd, record.expected, call_runs)
-    return replace(
-        record,
-        state="cancelled" if cancelled else "completed" if arrived else "failed",
-        cost_usd=cost_usd,
-        cost_basis=basis,
-        notes=tuple(notes),
-        calls=tuple(call_run.call for call_run in call_runs),
-        error=None if error is None else error_data(error),
-    )
-
-
-def cost_each(call_run: CallRun, usd: float | None, count: int) -> tuple[float | None, CostBasis]:
-    """What one picture of a call cost in USD, and how sure that is; the job's `count` were estimated to cost `usd`."""
-    if call_run.call.cost_usd is not None:
-        return call_run.call.cost_usd / max(call_run.call.count, call_run.made), "actual"
-    return (None, "unknown") if usd is None else (usd / count, "estimate")
-
-
-def _cost(usd: float | None, count: int, call_runs: Sequence[CallRun]) -> tuple[float | None, CostBasis]:
-    """What was charged where the vendor says so, the estimate for the rest; what was never billed costs nothing."""
-    total, sure = 0.0, True
-    for call_run in call_runs:
-        if call_run.call.cost_usd is not None:
-            total += call_run.call.cost_usd
-        elif not _may_cost(call_run):
-            continue
-        elif usd is None:
-            return None, "unknown"
-        else:
-            total += usd / count * call_run.call.count
-            sure = False
-    return round(total, 6), "actual" if sure else "estimate"
-
-
-def _may_cost(call_run: CallRun) -> bool:
-    """Whether it may have cost something: not if it was never sent, or if the vendor says that it was not charged."""
-    if isinstance(call_run.error, ProviderError | RecordedError) and call_run.error.charged is False:
-        return False
-    return call_run.sent

@@ -19,7 +19,8 @@ from imagewright.engine.elsewhere import (
     observe,
     taken_over,
 )
-from imagewright.engine.job import Job, settle
+from imagewright.engine.job import Job
+from imagewright.engine.outcome import settle
 from imagewright.engine.pictures import new_id
 from imagewright.engine.run import Readiness, attempts
 from imagewright.engine.sending import new_job

@@ -1,4 +1,4 @@
-"""Which route serves a call and at what price, and what is written down before anything is sent.
+"""What is written down before anything is sent.
 
 A plan holds the request, the vendor calls that serve it, and the alternatives if the first vendor refuses.
 """
@@ -6,179 +6,26 @@ A plan holds the request, the vendor calls that serve it, and the alternatives i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, isclose
+from math import isclose
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.load import row_in
-from imagewright.catalog.nearest import nearest_hint, nearest_ratio
-from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
+from imagewright.catalog.nearest import nearest_ratio
+from imagewright.catalog.row import AUTO, OperationName
+from imagewright.engine.choose import model_for, split
 from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
-from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, factor_of, is_reduced, prepare_all, too_large, without_pictures
+from imagewright.engine.pictures import MASK, prepare_all, without_pictures
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS
-from imagewright.text import listed, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
+    from imagewright.engine.choose import Candidate
     from imagewright.engine.pictures import Source
-    from imagewright.providers.base import Price, Route
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A call at one route: what would be sent there and what that would cost, or why it cannot serve the call."""
-
-    checked: Checked
-    """The call."""
-    sources: tuple[Source, ...]
-    """Its pictures."""
-    route: Route
-    against: tuple[str, ...]
-    """Why the route cannot serve the call exactly; empty when it can."""
-    arguments: Mapping[str, Any]
-    """What was given plus the row's defaults for what the route takes, without pictures and engine arguments.
-
-    `scale` is the next factor that the vendor has: that is what it is paid for.
-    """
-    count: int
-    """How many pictures the call asks for."""
-    usd: float | None
-    """What the call is estimated to cost there, in USD; None when unknown."""
-    reduced: bool = False
-    """Whether a picture is too large for the route and would be made smaller for it."""
-
-
-def candidates(
-    checked: Checked,
-    routes: Sequence[Route],
-    order: Sequence[str] | None,
-    sources: Sequence[Source] = (),
-    *,
-    limited: bool = False,
-) -> list[Candidate]:
-    """Every route of a tool, best first: those that serve the call exactly, in the user's order of providers.
-
-    Among those come first the editions that the configuration prefers, then those that take the pictures without making
-    them smaller, then for several variants the ones that make related sets, then those earlier in the row, then the
-    cheapest. Where a budget is kept, `limited`, a known price comes before all that.
-
-    The call must have no problems. Without `sources`, its pictures were not opened and do not count.
-    """
-    editions = list(checked.row.editions)
-    examined = [_examine(checked, route, tuple(sources)) for route in routes if route.operation == checked.operation]
-
-    def place(candidate: Candidate) -> tuple[bool, bool, int, bool, bool, bool, int, float]:
-        route, usd = candidate.route, candidate.usd
-        preference = list(order).index(route.provider) if order else 0
-        edition = editions.index(route.edition) if route.edition in editions else 0
-        unknown = limited and usd is None
-        single = checked.count > 1 and not route.makes_sets
-        price = inf if usd is None else usd
-        against, reduced = bool(candidate.against), candidate.reduced
-        return against, unknown, preference, not route.preferred, reduced, single, edition, price
-
-    return sorted(examined, key=place)
-
-
-def is_served(checked: Checked, routes: Sequence[Route], sources: Sequence[Source] = ()) -> bool:
-    """Whether one of the routes serves a call exactly. The call must have no problems."""
-    able = (route for route in routes if route.operation == checked.operation)
-    return any(not _examine(checked, route, tuple(sources)).against for route in able)
-
-
-def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
-    arguments = _filled(checked, route)
-    if "scale" in arguments:
-        arguments["scale"] = factor_of(route, arguments["scale"])
-    against = (*_against(checked, route), *too_large(sources, route, arguments.get("scale")))
-    calls = sum(1 for _ in split(checked.count, route.counts))
-    sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
-    usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
-    return Candidate(checked, sources, route, against, arguments, checked.count, usd, is_reduced(sources, route))
-
-
-def estimate(
-    price: Price, arguments: Mapping[str, Any], pictures: int, *, calls: int = 1, sides: Sequence[int] = ()
-) -> float | None:
-    """USD for that many pictures with these arguments; None when the price is not known.
-
-    Args:
-        price: what one picture costs.
-        arguments: those of the call, defaults included.
-        pictures: how many it makes.
-        calls: how many calls of the vendor make them.
-        sides: the longer sides in px of the input pictures, 0 for one that was not opened.
-    """
-    each = price.usd
-    if price.table:
-        values = tuple(arguments.get(name, "") for name in price.by)
-        each = price.table.get(values if len(values) > 1 else values[0], price.usd)
-    elif price.by_side and any(sides):
-        longest = max(sides) * arguments.get("scale", 1)
-        each = next((usd for side, usd in price.by_side if longest <= side), price.by_side[-1][1])
-    if each is None:
-        return None
-    charged = max(0, len(sides) - price.inputs_free)
-    times = pictures if price.inputs_in_each else calls
-    return round(each * pictures + price.per_input * charged * times, 6)
-
-
-def model_for(route: Route, arguments: Mapping[str, Any]) -> str:
-    """The vendor's id of the model that serves a call with these arguments."""
-    return route.models.get(arguments.get(route.model_by, ""), route.model)
-
-
-def _filled(checked: Checked, route: Route) -> dict[str, Any]:
-    plain = {
-        name: argument
-        for name, argument in checked.arguments.items()
-        if name in route.takes and name not in ENGINE_ARGUMENTS and argument.kind not in PICTURE_KINDS
-    }
-    defaults = {name: argument.default for name, argument in plain.items() if argument.default is not None}
-    return defaults | {name: checked.given[name] for name in plain if name in checked.given}
-
-
-def _against(checked: Checked, route: Route) -> list[str]:
-    against = [f"it serves only calls with {name}" for name in route.needs if name not in checked.given]
-    if checked.edition and route.edition not in (EVERY_EDITION, checked.edition):
-        known = checked.row.editions.get(route.edition)
-        return [f"it is {known.title}" if known else "which edition it is, is not known"]
-    own = row_in(route.tool, route.edition).operations[route.operation].arguments
-    for name, value in checked.beyond_defaults.items():
-        if name in ENGINE_ARGUMENTS or name == MODEL:
-            continue
-        if name not in route.takes or name not in own:
-            against.append(f"it takes no {name}")
-        elif why := _limit_broken(own[name], route, name, value):
-            against.append(why)
-    return against or [f"it does not take {listed(words)} together" for words in _clashes(checked, route)]
-
-
-def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
-    """The arguments of a call, defaults included, that the route cannot serve together."""
-    values = _filled(checked, route)
-    for together in route.never:
-        if all(values.get(name) in some for name, some in together.items()):
-            yield [f"{name} {say(values[name])}" for name in together]
-
-
-def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> str:
-    if value == AUTO:
-        return ""
-    tight = narrowed(argument, route.takes[name])
-    if not (why := outside(tight, value)):
-        return ""
-    if isinstance(value, list):
-        few = tight.min_items is not None and len(value) < tight.min_items
-        limit = f"{tight.min_items} of {name} at least" if few else f"{tight.max_items} of {name} at most"
-        return f"it takes {limit}, not {len(value)}"
-    return f"its {name} {say(value)} is {why}{nearest_hint(tight, value)}"
+    from imagewright.providers.base import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,15 +122,6 @@ async def _plan(candidate: Candidate) -> Plan:
         if "seed" in arguments:
             notes.append("The seed is counted up by one for each further call, so that the pictures differ.")
     return Plan(route, spec, orders, tuple(notes))
-
-
-def split(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """(number of the first picture, how many) for each call: the largest possible first, 3 of (1, 2, 4) as 2 + 1."""
-    done = 0
-    while done < count:
-        share = max(size for size in sizes if size <= count - done)
-        yield done + 1, share
-        done += share
 
 
 def _spread_seed(arguments: dict[str, Any], first: int, checked: Checked) -> dict[str, Any]:

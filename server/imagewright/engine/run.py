@@ -17,7 +17,8 @@ import anyio.lowlevel
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.deliver import Delivery, differences
 from imagewright.engine.inputs import INPUTS, READING_COPIES, WAITING
-from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, may_go_elsewhere
+from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of
+from imagewright.engine.outcome import cost_each, may_go_elsewhere
 from imagewright.engine.pictures import forget_frames
 from imagewright.engine.plan import next_plan
 from imagewright.engine.sending import VendorCalls, new_job

@@ -17,7 +17,8 @@ import anyio.to_thread
 
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.inputs import INLINE_COPIES, UPLOAD_COPIES, WAITING
-from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
+from imagewright.engine.job import SHARE_MADE, CallRun
+from imagewright.engine.outcome import within_reason
 from imagewright.engine.pictures import forget_frames, without_pictures
 from imagewright.engine.trouble import recover, too_old
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagewright.engine.choose import estimate
 from imagewright.engine.pictures import Source, too_large
-from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, ContentRefused, ModelUnavailable, RequestRejected
 from imagewright.imaging.files import probe
 from imagewright.providers import open_provider

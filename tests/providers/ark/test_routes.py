@@ -10,7 +10,7 @@ import pytest
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import OperationName
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.ark.provider import Ark

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import ContentRefused, GenerationFailed, ProviderError, RateLimited, RequestRejected, ResultLost
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, Running

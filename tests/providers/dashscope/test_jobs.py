@@ -8,7 +8,7 @@ import anyio
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import BadKey, ContentRefused, VendorUnavailable
 from imagewright.providers import open_provider
 from imagewright.providers.base import Handle, ProviderConfig, Running

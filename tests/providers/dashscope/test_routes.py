@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, ProviderConfig

@@ -10,8 +10,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, estimate
 from imagewright.engine.pictures import Source
-from imagewright.engine.plan import candidates, estimate
 from imagewright.errors import ModelUnavailable, RequestRejected
 from imagewright.imaging.files import probe
 from imagewright.providers.fal.routes import ALIKE, ROUTES

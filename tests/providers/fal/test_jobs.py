@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.fal.routes import ALIKE, ROUTES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import GenerationFailed, ProviderError, RequestRejected, UnknownOutcome
 from imagewright.providers.base import Finished, Prepared, ProviderConfig
 from imagewright.providers.google.provider import Google

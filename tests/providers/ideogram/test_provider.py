@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import BadKey, ContentRefused, ProviderError, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.ideogram.replies import REASONS, read_made

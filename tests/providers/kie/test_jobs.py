@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
-from imagewright.engine.plan import candidates, estimate
+from imagewright.engine.choose import candidates, estimate
 from imagewright.errors import ContentRefused, GenerationFailed, VendorUnavailable
 from imagewright.providers.base import Handle, Running
 from imagewright.providers.kie.route import Family

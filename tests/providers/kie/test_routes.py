@@ -11,8 +11,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, estimate, model_for
 from imagewright.engine.pictures import Source
-from imagewright.engine.plan import candidates, estimate, model_for
 from imagewright.errors import SettingsError
 from imagewright.imaging.files import PictureFacts
 from imagewright.providers import open_provider

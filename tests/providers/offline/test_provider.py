@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, Argument, OperationName
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.files import probe
 from imagewright.imaging.placeholder import placeholder_size

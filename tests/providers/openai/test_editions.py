@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import BadKey, RequestRejected, VendorUnavailable
 from imagewright.providers.base import Prepared, Price, TellsRetirements
 from imagewright.providers.http.client import HttpClient

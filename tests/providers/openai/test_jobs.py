@@ -12,7 +12,7 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import narrowed
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import ResultLost, SettingsError
 from imagewright.imaging.prepare import convert_mask
 from imagewright.providers import open_provider

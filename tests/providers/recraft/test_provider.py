@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
+from imagewright.engine.choose import estimate
 from imagewright.errors import BadKey, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.recraft.replies import read_made

@@ -9,8 +9,8 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
+from imagewright.engine.choose import candidates
 from imagewright.engine.pictures import Source
-from imagewright.engine.plan import candidates
 from imagewright.errors import RequestRejected
 from imagewright.imaging.files import PictureFacts
 from imagewright.providers.replicate.routes import ROUTES
@@ -24,7 +24,7 @@ from tests.support.provider_runs import AUTO, full_order, made, picture, plain_o
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
     from imagewright.providers.http.client import HttpClient
     from imagewright.providers.replicate.routes import ReplicateRoute
