@@ -9,7 +9,7 @@ import pytest
 
 from imagewright.engine.job import CallRun
 from imagewright.engine.outcome import ELSEWHERE, may_go_elsewhere, settle
-from imagewright.engine.sending import new_job
+from imagewright.engine.plan import new_job
 from imagewright.errors import (
     BadKey,
     ContentRefused,

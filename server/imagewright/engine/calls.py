@@ -14,6 +14,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+import anyio
+
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.budget import Estimate, caps, check_call, is_limited, over_budget
@@ -34,7 +36,7 @@ from imagewright.storage.library import day_bounds
 from imagewright.text import byte_size, did_you_mean, say, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import date
 
     from anyio.abc import TaskGroup
@@ -50,6 +52,11 @@ if TYPE_CHECKING:
     from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
+AT_ONCE = 32
+"""How many calls are on their way from the client to the vendor at a time; others wait for them. Of two hundred that
+take each step together, none is sent before the last is written down, and then all results come together."""
+GIVE_WAY_SECONDS = 0.1
+"""After so long a call that waits for something is no longer waited for."""
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
 LARGEST_SHOWN = 300_000_000
@@ -81,6 +88,7 @@ class Calls:
         self.library = stores.library
         self.jobs = Jobs(group, stores, registry)
         self._stores = stores
+        self._way = anyio.Semaphore(AT_ONCE, fast_acquire=True)
 
     async def close(self) -> None:
         """Leave unfinished jobs to the next process, and close the database."""
@@ -95,9 +103,19 @@ class Calls:
         checked = await self._checked(who, offer, tool, arguments)
         begin = partial(self._begin, who, config, offer, checked, key=key, confirmed=confirmed)
         if not checked.sources():
-            return await begin()
+            return await self._in_turn(begin)
         async with self._opened(who, config, offer, checked) as (sources, put_away):
-            return put_away.kept_for(await begin(sources, job_id=put_away.job_id))
+            return put_away.kept_for(await self._in_turn(partial(begin, sources, job_id=put_away.job_id)))
+
+    async def _in_turn(self, begin: Callable[[], Awaitable[Job]]) -> Job:
+        """Begin a job when fewer than `AT_ONCE` are on their way; where others wait, it is sent before they begin."""
+        async with self._way:
+            job = await begin()
+            if self._way.statistics().tasks_waiting and job.is_local:
+                # the job runs, so a caller who leaves now is told about it
+                with anyio.move_on_after(GIVE_WAY_SECONDS, shield=True):
+                    await job.sent.wait()
+        return job
 
     async def _begin(
         self,

@@ -121,7 +121,7 @@ class Engine:
     async def start(
         self, who: Principal, tool: str, arguments: object, *, key: str = "", confirmed: bool = False
     ) -> Job:
-        """Accept a call and begin it. Returns at once; the job goes on even if the caller, whose job it is, leaves.
+        """Accept a call and begin it. Returns soon; the job goes on even if the caller, whose job it is, leaves.
 
         A second call with the same idempotency `key` is the same job. `confirmed`: the user has agreed to the price.
 

@@ -141,6 +141,8 @@ class Job:
     """When it ended, by the same clock; None while it runs."""
     changed: anyio.Event = field(default_factory=anyio.Event)
     """Set at the next change, and then replaced by a new one."""
+    sent: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the first request of it leaves this machine, or when it has ended without one."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Cancelled to stop the work in this process."""
 

@@ -22,8 +22,8 @@ from imagewright.engine.elsewhere import (
 from imagewright.engine.job import Job
 from imagewright.engine.outcome import settle
 from imagewright.engine.pictures import new_id
+from imagewright.engine.plan import new_job
 from imagewright.engine.run import Readiness, attempts
-from imagewright.engine.sending import new_job
 from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
 from imagewright.storage.base import (
@@ -310,6 +310,7 @@ class Jobs:
             await self._carry_to_its_end(job, registry, plan)
         finally:
             self._running.discard(job.id)
+            job.sent.set()
         if not job.is_local and job.record.state == "running":
             self._group.start_soon(observe, job, self._stores, lambda: self._registry().providers)
 

@@ -17,7 +17,7 @@ from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
 from imagewright.engine.pictures import MASK, prepare_all, without_pictures
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
-from imagewright.storage.records import EXTENSIONS
+from imagewright.storage.records import EXTENSIONS, CallRecord, NewJob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,3 +216,27 @@ def _type_by_ending(save_as: str) -> str:
     """The file type that a name ends in; empty where it ends in none."""
     typed = PurePath(save_as).suffix.lower().removeprefix(".")
     return next((form for form, endings in EXTENSIONS.items() if typed in endings), "")
+
+
+def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
+    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
+    spec, route = plan.spec, plan.route
+    return NewJob(
+        id=job_id,
+        tool=route.tool,
+        operation=route.operation.value,
+        provider=route.provider,
+        model=plan.model,
+        key=key,
+        fingerprint=fingerprint,
+        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
+        expected=spec.count,
+        reserved_usd=spec.usd or 0.0,
+        cost_usd=spec.usd,
+        cost_basis="unknown" if spec.usd is None else "estimate",
+        notes=plan.notes,
+        calls=tuple(
+            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
+            for number, one in enumerate(plan.orders)
+        ),
+    )

@@ -20,8 +20,8 @@ from imagewright.engine.inputs import INPUTS, READING_COPIES, WAITING
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of
 from imagewright.engine.outcome import cost_each, may_go_elsewhere
 from imagewright.engine.pictures import forget_frames
-from imagewright.engine.plan import next_plan
-from imagewright.engine.sending import VendorCalls, new_job
+from imagewright.engine.plan import new_job, next_plan
+from imagewright.engine.sending import VendorCalls
 from imagewright.engine.trouble import (
     Fetching,
     UnreadableResultError,

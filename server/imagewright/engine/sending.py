@@ -25,7 +25,7 @@ from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError
 from imagewright.imaging.workers import WORKERS
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import Step
-from imagewright.storage.records import INCOMING, CallRecord, NewJob
+from imagewright.storage.records import INCOMING
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ class VendorCalls:
                     await self.desk.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
                     call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
                     call_run.sent = True
+                    self.job.sent.set()
                 else:  # a second request of the same call, by a process that may have been frozen since the first
                     await self.desk.stores.jobs.check_lease(self.job.id)
 
@@ -373,27 +374,3 @@ class VendorCalls:
         total = sum(one.share for one in self.call_runs) / len(self.call_runs)
         self.job.held_up(call_run.place, trouble)
         self.job.tell(share=total, stage=running.stage)
-
-
-def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
-    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
-    spec, route = plan.spec, plan.route
-    return NewJob(
-        id=job_id,
-        tool=route.tool,
-        operation=route.operation.value,
-        provider=route.provider,
-        model=plan.model,
-        key=key,
-        fingerprint=fingerprint,
-        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
-        expected=spec.count,
-        reserved_usd=spec.usd or 0.0,
-        cost_usd=spec.usd,
-        cost_basis="unknown" if spec.usd is None else "estimate",
-        notes=plan.notes,
-        calls=tuple(
-            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
-            for number, one in enumerate(plan.orders)
-        ),
-    )
