@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from imagewright.storage.blobs import QUICK, Batches
+from imagewright.storage.batches import QUICK, Batches
 
 pytestmark = pytest.mark.anyio
 

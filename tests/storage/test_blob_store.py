@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import BlobGoneError, ChangedFileError
+from imagewright.storage import ChangedFileError
+from imagewright.storage.base import BlobGoneError
 from imagewright.storage.blobs import FRESH, LocalBlobs
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from tests.storage.stores_bench import SOURCE

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import BlobGoneError, ChangedFileError
+from imagewright.storage import ChangedFileError
+from imagewright.storage.base import BlobGoneError
 from imagewright.storage.paths.path_syntax import numbered
 from imagewright.storage.records import BlobFolder, comparable
 

@@ -38,7 +38,7 @@ from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.imaging.workers import as_png, look, resize_exact
-from imagewright.storage.base import ChangedFileError
+from imagewright.storage import ChangedFileError
 from imagewright.storage.records import extension
 
 if TYPE_CHECKING:

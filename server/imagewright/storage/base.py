@@ -67,10 +67,6 @@ class BlobGoneError(StorageError):
     """There is no file with this key, or it was deleted."""
 
 
-class ChangedFileError(Exception):
-    """A file does not have the digest that was given for it: another program has changed it."""
-
-
 class CallChanges(TypedDict, total=False):
     """Fields of `CallRecord` that can change together with its state, and what else is written down with it."""
 

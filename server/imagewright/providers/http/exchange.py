@@ -32,7 +32,7 @@ from imagewright.net.fetch import (
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of, json_body
-from imagewright.storage.blobs import Batches
+from imagewright.storage.batches import Batches
 from imagewright.storage.paths.files import open_file, remove_file, rename_file
 from imagewright.text import clip
 

@@ -26,7 +26,7 @@ from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, read_reply
 from imagewright.providers.http.redact import without_key, without_keys
 from imagewright.providers.http.request import Purpose, Request, Sending
-from imagewright.storage.blobs import Batches
+from imagewright.storage.batches import Batches
 from imagewright.storage.paths import open_folder
 from imagewright.storage.paths.files import make_folder, read_file, write_whole
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from imagewright.errors import StorageError, why
-from imagewright.storage.base import ChangedFileError
+from imagewright.storage import ChangedFileError
 from imagewright.storage.paths import open_folder, remove_tree
 from imagewright.storage.paths.path_syntax import numbered
 from imagewright.text import byte_size

@@ -17,7 +17,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.blobs import Batches
+from imagewright.storage.batches import Batches
 from imagewright.storage.sqlite.database import CORRUPT, NOT_STORED, primary_code
 
 if TYPE_CHECKING:
