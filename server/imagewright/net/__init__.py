@@ -9,11 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import tomllib
 from contextlib import suppress
 from functools import cache, lru_cache, partial
 from importlib import import_module
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,7 +20,6 @@ import anyio.to_thread
 
 from imagewright.errors import ImagewrightError
 from imagewright.settings import AllowedHost
-from imagewright.settings.table import ALLOW_HOSTS
 from imagewright.text import clip
 
 if TYPE_CHECKING:
@@ -83,6 +80,8 @@ class NotPublicError(Exception):
     """A host stands for an address that may not be connected to."""
 
     def __init__(self, address: str, host: str, port: int, block: Block) -> None:
+        from imagewright.settings.table import ALLOW_HOSTS  # noqa: PLC0415 - the whole table, for this hint alone
+
         super().__init__(address)
         self.address = address
         self.block = block
@@ -124,6 +123,9 @@ def blocks() -> dict[int, tuple[Block, ...]]:
 
     The first call reads a file, which takes some 20 ms.
     """
+    import tomllib  # noqa: PLC0415 - a courier, which all first calls wait for, comes here only for what a vendor names
+    from importlib.resources import files  # noqa: PLC0415 - as above
+
     content = tomllib.loads((files("imagewright.net") / "addresses.toml").read_text(encoding="utf-8"))
     found: dict[int, list[Block]] = {4: [], 6: []}
     for row in content["special"]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagewright.providers.http.classify import Retry
-from imagewright.providers.http.client import HttpClient
-from imagewright.providers.http.request import Purpose
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.providers.base import Provider, ProviderConfig
+    from imagewright.providers.http.client import HttpClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +51,17 @@ def open_client() -> HttpClient:
 
     Its paid requests outlive this process.
     """
+    from imagewright.providers.http.client import HttpClient  # noqa: PLC0415 - who asks for names of keys needs none
+
     return HttpClient(couriers=True)
 
 
 def open_checking_client() -> HttpClient:
     """A client for checks that somebody waits for: it sends each request once and waits for at most `CHECK_SECONDS`."""
+    from imagewright.providers.http.classify import Retry  # noqa: PLC0415 - as above
+    from imagewright.providers.http.client import HttpClient  # noqa: PLC0415 - as above
+    from imagewright.providers.http.request import Purpose  # noqa: PLC0415 - as above
+
     return HttpClient(Retry(resends=0), seconds=dict.fromkeys(Purpose, CHECK_SECONDS))
 
 
