@@ -13,7 +13,6 @@ Before each piece of work it sets its own limits, which the system enforces:
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.limiter import Preview, Target
-from imagewright.processes import start_python
+from imagewright.processes import freeze_imports, start_python
 
 if sys.platform != "win32":
     import fcntl
@@ -127,9 +126,10 @@ class Worker:
             OSError: it cannot be started.
         """
         self._process = start_python(
-            ["-S", "-P", "-c", program(module, sys.path)],
+            module,
             environment(os.environ),
             own_session=False,
+            options=["-S"],  # all that it imports is found on the server's paths
             flags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
         )
         self.pid = self._process.pid
@@ -170,13 +170,6 @@ class Worker:
             cast("FileIO", pipe).close()
         if self._process.returncode is None:
             self._process.returncode = 0  # it is no child of this process: there is nothing to wait for
-
-
-def program(module: str, paths: Sequence[str]) -> str:
-    """What Python has to run to be a worker. It finds modules where the server does, and does not look for them."""
-    root = str(Path(__file__).parents[2])
-    places = dict.fromkeys(os.path.abspath(one) for one in (root, *paths) if one)  # noqa: PTH100 - links stay as they are
-    return f"import sys; sys.path[:0] = {[*places]!a}; from {module} import serve; serve()"
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -299,7 +292,7 @@ def serve() -> NoReturn:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no picture is left in a file when a decoder crashes
     for module in FIRST:
         import_module(module)
-    gc.freeze()  # what was imported stays
+    freeze_imports()
     limits = Limits()
     with suppress(OSError), open(0, "rb", 0, closefd=False) as pipe:  # the server may end while it is answered
         while (found := read_head(pipe)) is not None:

@@ -28,6 +28,7 @@ import anyio.to_thread
 
 from imagewright import __version__
 from imagewright.errors import why
+from imagewright.processes import freeze_imports
 from imagewright.providers.http.dispatch import (
     SMALL,
     STOPPED,
@@ -119,6 +120,7 @@ class Courier:
         for work in (self._listen, self._write):
             threading.Thread(target=work, daemon=True).start()
         connections = await anyio.to_thread.run_sync(connect)
+        freeze_imports()
         self._tell({"what": "up", "version": __version__})
         async with anyio.create_task_group() as group:
             while self._errands or not self._closing:
@@ -307,8 +309,7 @@ def _text(path: str) -> str:
         return ""
 
 
-async def serve() -> None:
-    """Be a courier."""
+async def _serve() -> None:
     courier = Courier()
     # in the session of its own nobody interrupts it; the system may ask it to end, and what is paid for is finished
     for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGBREAK"):
@@ -321,7 +322,12 @@ async def serve() -> None:
     await courier.run()
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Be a courier."""
     # httpx loads its own command line with all that belongs to it; it does without where that is missing
     sys.modules["httpx._main"] = None  # type: ignore[assignment]  # this is how an import is made to fail
-    anyio.run(serve)
+    anyio.run(_serve)
+
+
+if __name__ == "__main__":
+    serve()

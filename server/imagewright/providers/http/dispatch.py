@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from io import BufferedWriter, BytesIO
 from itertools import count
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +36,7 @@ from imagewright.providers.http.request import Reply
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from io import FileIO
+    from pathlib import Path
 
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
@@ -371,7 +371,8 @@ def spawn() -> subprocess.Popen[bytes]:
     Raises:
         OSError: it cannot be started.
     """
-    start = partial(start_python, ["-P", "-m", MODULE], environment(os.environ), own_session=True)
+    # with all that belongs to the installation: packages that bring certificates of their own come in by its files
+    start = partial(start_python, MODULE, environment(os.environ), own_session=True)
     if sys.platform == "win32":
         detached = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
         try:
@@ -388,9 +389,6 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
         if kept.get(name):
             kept[name] = os.path.abspath(kept[name])  # noqa: PTH100 - as a string, and without resolving links
     paths = [os.path.abspath(one) for one in kept.get("PYTHONPATH", "").split(os.pathsep) if one]  # noqa: PTH100 - as above
-    root = Path(__file__).parents[3]
-    if root.name not in ("site-packages", "dist-packages"):  # run from its source: the courier finds it only so
-        paths.insert(0, str(root))
     if paths:
         kept["PYTHONPATH"] = os.pathsep.join(paths)
     return kept
