@@ -17,10 +17,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from imagewright.errors import BadKey, NotSent, UnknownOutcome
+from imagewright.errors import BadKey, NotSent, RateLimited, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.courier import try_out, what_ends_along
 from imagewright.providers.http.dispatch import PIPE_BYTES, environment, pack_frame, read_frames, write_frames
+from imagewright.providers.http.reply_files import SENT
 from imagewright.providers.http.request import Sending
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
@@ -70,7 +71,7 @@ async def test_a_request_outlives_its_killed_server(
         until(lambda: bool(vendor.requests), "nothing was sent")
         one.kill()
         assert is_locked(tmp_path)
-        assert b'"reached": true' in (tmp_path / "reply-1").read_bytes()  # if the courier is killed now
+        assert (tmp_path / "lock-1").read_bytes() == SENT  # if the courier is killed now
         with anyio.move_on_after(0.1) as patience:  # whoever carries the job on waits, and may leave
             await collected(couriered, vendor, tmp_path)
         assert patience.cancelled_caught
@@ -112,7 +113,7 @@ async def test_a_frozen_server_changes_nothing(vendor: Vendor, tmp_path: Path, c
         until(lambda: bool(vendor.requests), "nothing was sent")
         one.signal(signal.SIGSTOP)
         answered.set()
-        until(lambda: (tmp_path / "reply-1").stat().st_size > LARGE, "the answer is not written down")
+        until((tmp_path / "reply-1").exists, "the answer is not written down")
         assert (await collected(couriered, vendor, tmp_path)).body == b"y" * LARGE
         one.signal(signal.SIGCONT)
         assert one.line() == f"200 {LARGE}"
@@ -198,13 +199,18 @@ def test_only_what_is_needed_is_in_the_couriers_environment(monkeypatch: pytest.
 # what a courier that is killed leaves behind
 
 
+@pytest.mark.parametrize("refused", [0, 1])
 async def test_a_courier_that_is_killed_while_it_sends_leaves_the_outcome_open(
-    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+    refused: int, vendor: Vendor, tmp_path: Path, couriered: HttpClient
 ) -> None:
+    for _ in range(refused):  # whose answer must not be taken for that of the next
+        vendor.fail_next("jobs", Answer(429, b"later"))
+        with pytest.raises(RateLimited):
+            await send(couriered, vendor, tmp_path)
     vendor.fail_next("jobs", Answer.hang())
 
     async def kill() -> None:
-        await anyio.to_thread.run_sync(until, lambda: bool(vendor.requests), "nothing was sent")
+        await anyio.to_thread.run_sync(until, lambda: len(vendor.requests) > refused, "nothing was sent")
         os.kill(couriers()[0], signal.SIGKILL)
 
     async with anyio.create_task_group() as group:
@@ -213,7 +219,12 @@ async def test_a_courier_that_is_killed_while_it_sends_leaves_the_outcome_open(
             await send(couriered, vendor, tmp_path)
     with pytest.raises(UnknownOutcome):
         await collected(couriered, vendor, tmp_path)
-    assert len(vendor.requests) == 1
+    with server(vendor.url(), KEY, tmp_path, hold=True) as late:
+        assert late.line() == "ready"
+        late.kill()  # what it does not send, the other has sent
+        with pytest.raises(UnknownOutcome):
+            await collected(couriered, vendor, tmp_path)
+    assert len(vendor.requests) == refused + 1
     assert (await send(couriered, vendor, tmp_path, 2)).status == 200  # by the next courier
     assert couriered.outlives
 

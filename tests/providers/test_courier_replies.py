@@ -192,7 +192,6 @@ async def test_an_answer_that_cannot_be_written_comes_through_the_pipe_and_is_wr
     in_the_way = tmp_path / "reply-1"
 
     def blocked(answer: Answer) -> Answer:
-        in_the_way.unlink()  # says that the outcome is unknown
         in_the_way.mkdir()
         return answer
 

@@ -48,7 +48,6 @@ from imagewright.providers.http.reply_files import (
     reply_file,
     write,
 )
-from imagewright.storage.paths.files import make_folder
 
 if sys.platform != "win32":
     import resource
@@ -124,10 +123,10 @@ class Courier:
         self._tell({"what": "up", "version": __version__})
         async with anyio.create_task_group() as group:
             while self._errands or not self._closing:
-                message: Frame | None = None
-                with anyio.move_on_after(None if self._errands else IDLE_SECONDS) as idle:
-                    message = await self._inbox.get()
-                if idle.cancelled_caught:
+                try:
+                    async with asyncio.timeout(None if self._errands else IDLE_SECONDS):
+                        message = await self._inbox.get()
+                except TimeoutError:
                     break
                 if message is None:
                     self._close()
@@ -159,15 +158,14 @@ class Courier:
         done: dict[str, Any] = {"id": errand.id, "what": "done"}
         folder, number = Path(errand.parcel.folder), errand.parcel.number
         try:
-            make_folder(folder)
             data = b""
             with errand.waiting:
-                async with locked(folder, number):
-                    data = await self._send(connections, errand)
+                async with locked(folder, number, make=True) as lock:
+                    data = await self._send(connections, errand, lock)
                     done["at"] = time.monotonic()
                     with anyio.CancelScope(shield=True):
                         if not errand.sent:
-                            mark_unsent(errand.parcel, data)
+                            mark_unsent(errand.parcel, lock, data)
                         elif not await self._kept(errand, data):
                             return
             if data:
@@ -176,9 +174,10 @@ class Courier:
             self._tell(done, pack_broken(errand.parcel, UNUSABLE.format(why(error)), reached=False))
         finally:
             del self._errands[errand.id]
-            self._inbox.put_nowait(({"id": 0, "what": "over"}, b""))
+            if not self._errands:
+                self._inbox.put_nowait(({"id": 0, "what": "over"}, b""))
 
-    async def _send(self, connections: Connections, errand: _Errand) -> bytes:
+    async def _send(self, connections: Connections, errand: _Errand, lock: int) -> bytes:
         """What the file of its reply will hold; it does not raise."""
         parcel = errand.parcel
 
@@ -190,7 +189,7 @@ class Courier:
             if not errand.goes:
                 raise _NotSent(UNTOLD)
             try:
-                mark(parcel)
+                mark(parcel, lock)
             except OSError as error:
                 raise _NotSent(UNUSABLE.format(why(error))) from error
             errand.sent = True
@@ -264,14 +263,14 @@ def try_out() -> str:
     killer.start()
     try:
         with cast("FileIO", process.stdout) as output:
-            is_up = any(read_frames(output))
+            freeze_imports = any(read_frames(output))
     except ValueError:
         return "something else prints to its standard output"
     finally:
         cast("FileIO", process.stdin).close()
         process.wait()
         killer.cancel()
-    return "" if is_up else "it ends as soon as it is started"
+    return "" if freeze_imports else "it ends as soon as it is started"
 
 
 def ends_along() -> str:

@@ -1,10 +1,10 @@
 """What a paid request leaves in its job's folder: a lock while it is under way, and then the file of its reply.
 
 Whoever gets the lock `lock-<number>` knows the outcome. The file `reply-<number>` says the answer, or why none came, or
-that nothing was sent. While it is being sent the file says that the outcome is unknown, and goes on to say so if the
-process is killed. Only a process that was told to go replaces a reply: one that wakes up late may find that of another.
-The system frees a lock when its process ends, so neither a clock nor a process number is needed. httpx is not imported
-here: whoever only collects needs none.
+that nothing was sent. Without one the outcome is unknown. The lock file is empty until the request is sent, and then
+holds a mark. Only a process that was told to go leaves a reply where there is one, or a mark: one that wakes up late
+may find that another has sent the request. The system frees a lock when its process ends, so neither a clock nor a
+process number is needed. httpx is not imported here: whoever only collects needs none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from imagewright.providers.http.redact import without_key, without_keys
 from imagewright.providers.http.request import Purpose, Request, Sending
 from imagewright.storage.batches import Batches
 from imagewright.storage.paths import open_folder
-from imagewright.storage.paths.files import make_folder, read_file, write_whole
+from imagewright.storage.paths.files import read_file, write_whole
 
 if sys.platform == "win32":
     import msvcrt
@@ -51,6 +51,8 @@ UNKEPT_HEADERS = frozenset({"set-cookie"})
 DISK = Batches(8)
 """The threads that lock and write these files. Each file is written to the disk by itself, so several wait at once."""
 LOST = "the process that was sending it stopped"
+SENT = b"sent"
+"""The mark of a request that is sent, in its lock. A file of its own would take an inode for every request."""
 
 
 def lock_file(folder: Path, number: int) -> Path:
@@ -63,31 +65,41 @@ def reply_file(folder: Path, number: int) -> Path:
     return folder / f"reply-{number}"
 
 
+class StillLocked(Exception):
+    """Another process has had the lock of a request for as long as it was waited for."""
+
+
 @asynccontextmanager
-async def locked(folder: Path, number: int, seconds: float | None = None) -> AsyncIterator[bool]:
-    """Hold the lock of a request, waiting for it; whether it was got within that time.
+async def locked(folder: Path, number: int, seconds: float | None = None, *, make: bool = False) -> AsyncIterator[int]:
+    """Hold the lock of a request, an open file, and wait for it that long.
 
     The file stays: removing it would let two processes hold locks of one name. Where the file system has no locks, it
-    counts as got.
+    counts as got. With `make`, a missing folder is made.
 
     Raises:
         OSError: the file cannot be made.
+        StillLocked: it was not got within that time.
     """
     path, looks = lock_file(folder, number), iter(LOOKS)
-    descriptor: int | None = None
+    lock: int | None = None
     try:
-        with anyio.move_on_after(seconds):
-            while (descriptor := await DISK.run(_lock, path)) is None:  # noqa: ASYNC110 - another process frees it
-                await anyio.sleep(next(looks, LOOKS[-1]))
-        yield descriptor is not None
+        lock = await DISK.run(_lock, path, make)
+        if lock is None:
+            with anyio.move_on_after(seconds):
+                while lock is None:
+                    await anyio.sleep(next(looks, LOOKS[-1]))
+                    lock = await DISK.run(_lock, path, make)
+        if lock is None:
+            raise StillLocked
+        yield lock
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        if lock is not None:
+            os.close(lock)
 
 
-def _lock(path: Path) -> int | None:
+def _lock(path: Path, make: bool) -> int | None:  # noqa: FBT001 - handed on to a thread
     """An open file that holds the lock; None while another has it."""
-    with open_folder(path.parent) as folder:
+    with open_folder(path.parent, make=make) as folder:
         descriptor = folder.open(path.name, os.O_RDWR | os.O_CREAT)
     try:
         if sys.platform == "win32":
@@ -108,12 +120,11 @@ async def collect(provider: str, folder: str, number: int, max_bytes: int, secon
         Broken: no whole answer came, or nothing was sent.
         StorageError: the folder cannot be read, or the answer is not written yet: a full disk may not take it.
     """
-    data = None
     try:
-        async with locked(Path(folder), number, seconds) as got:
-            if not got:
-                raise StorageError(f"What {provider} answered does not come to {folder}: is the disk full?")
+        async with locked(Path(folder), number, seconds):
             data = await anyio.to_thread.run_sync(_read, reply_file(Path(folder), number), max_bytes)
+    except StillLocked as error:
+        raise StorageError(f"What {provider} answered does not come to {folder}: is the disk full?") from error
     except FileNotFoundError:  # the folder was removed
         data = None
     except OSError as error:
@@ -177,35 +188,36 @@ async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], A
     return pack_reply({"provider": parcel.provider, "status": reply.status, "headers": headers}, reply.body)
 
 
-def write(path: Path, data: bytes, *, lasting: bool = True) -> None:
-    """Write a file whole or not at all; a `lasting` one survives a power cut.
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. It survives a power cut.
 
     Raises:
         OSError: it cannot be written.
     """
     with open_folder(path.parent) as folder:
-        write_whole(folder, path.name, data, lasting=lasting)
+        write_whole(folder, path.name, data, lasting=True)
 
 
-def mark(parcel: Parcel) -> None:
-    """Write down, right before the first byte leaves, that the outcome is unknown, in place of an older reply.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path = reply_file(Path(parcel.folder), parcel.number)
-    # one that comes back after a power cut would be taken for the answer
-    write(path, pack_broken(parcel, LOST, reached=True), lasting=path.exists())
-
-
-def mark_unsent(parcel: Parcel, data: bytes) -> None:
-    """Write down that it was not sent, unless there is a reply: it may be that of another process, which has sent it.
+def mark(parcel: Parcel, lock: int) -> None:
+    """Write down, right before the first byte leaves, that it is sent: into its lock, and in place of an older reply.
 
     Raises:
         OSError: it cannot be written.
     """
     path = reply_file(Path(parcel.folder), parcel.number)
-    if not path.exists():
+    if path.exists():  # one that comes back after a power cut would be taken for the answer
+        write(path, pack_broken(parcel, LOST, reached=True))
+    os.write(lock, SENT)
+
+
+def mark_unsent(parcel: Parcel, lock: int, data: bytes) -> None:
+    """Write down that it was not sent, unless another process has sent it: then there is a reply, or a mark.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = reply_file(Path(parcel.folder), parcel.number)
+    if not path.exists() and not os.fstat(lock).st_size:
         write(path, data)
 
 
@@ -222,17 +234,16 @@ async def send_here(connections: Connections, parcel: Parcel, begin: Callable[[]
     async def begin_and_mark() -> None:
         nonlocal sent
         await begin()
-        mark(parcel)
+        mark(parcel, lock)
         sent = True
 
     try:
-        make_folder(folder)
-        async with locked(folder, number, parcel.seconds + LATE_SECONDS) as got:
-            if not got:
-                raise Broken("another process is sending it", reached=False)
+        async with locked(folder, number, parcel.seconds + LATE_SECONDS, make=True) as lock:
             data = await obtain(connections, parcel, begin_and_mark)
             with suppress(OSError):  # the caller has it anyway
                 await anyio.to_thread.run_sync(write, reply_file(folder, number), data)
+    except StillLocked as error:
+        raise Broken("another process is sending it", reached=False) from error
     except OSError as error:
         if sent:  # one that httpx does not know
             raise Broken(why(error), reached=True) from error
