@@ -213,7 +213,7 @@ async def _exchange(
     watch = _Watch(None if sending is None else sending.begin, sending=request.purpose is Purpose.POLL)
     try:
         with anyio.fail_after(seconds):
-            if request.json is None and not (request.fields or request.files or request.content):
+            if request.json is None and not (request.fields or request.files):
                 built = _build(request, headers, watch)
             else:  # pictures inside JSON take long to encode
                 built = await anyio.to_thread.run_sync(_build, request, headers, watch)
