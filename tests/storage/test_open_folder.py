@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from imagewright.storage.paths import HAS_HANDLES, OpenFolder, files, open_folder, remove_tree, tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.storage.conftest import Link
 
 ways = pytest.mark.parametrize("handles", sorted({HAS_HANDLES, False}))
@@ -114,10 +115,10 @@ def test_missing_folders_are_made(root: Path, *, handles: bool) -> None:
 def test_a_folder_is_opened_step_by_step_where_the_system_does_not_tell_its_path(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without(_: Path) -> Path:
+    def without(_: str) -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(Path, "readlink", without)  # as where there is no /proc
+    monkeypatch.setattr(os, "readlink", without)  # as where there is no /proc
     with open_folder(root / "inner") as opened:
         assert [entry.name for entry in opened.entries()] == ["dog.png"]
 
