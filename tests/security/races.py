@@ -17,7 +17,8 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ import anyio
 from imagewright.errors import StorageError
 from imagewright.providers.http.reply_files import locked, reply_file, write
 from imagewright.settings.folders import Folders
+from imagewright.storage.base import ChangedFileError
 from imagewright.storage.paths.files import open_file, rename_file
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL, NewPicture, PictureRecord
@@ -108,7 +110,7 @@ class Place:
         self.job = home / "incoming" / "job_1"
         for folder in (self.root / "inner", self.outside, self.job):
             folder.mkdir(parents=True)
-        for name in ("cat.png", "input-0", "result-1", "reply-1"):
+        for name in ("cat.png", "input-0", "picture", "result-1", "reply-1"):
             (self.outside / name).write_bytes(SECRET)
         (self.root / "inner" / "cat.png").write_bytes(OWN)
         (self.root / "dog.png").write_bytes(OWN)
@@ -198,12 +200,6 @@ def _writes(place: Place, stores: Stores) -> dict[str, Callable[[], Awaitable[by
         record, _ = await stores.library.keep(LOCAL, place.source, new, save_as=name)
         assert record.path is not None
 
-    async def download() -> None:
-        part = place.job / "picture.part"
-        with open_file(part, "wb") as file:
-            file.write(OWN)
-        rename_file(part, "picture")
-
     async def lock() -> None:
         async with locked(place.job, 1, 0.01):
             pass
@@ -226,7 +222,6 @@ def _writes(place: Place, stores: Stores) -> dict[str, Callable[[], Awaitable[by
         "a picture into a new folder": lambda: save(str(place.root / "inner" / "new" / "fox.png")),
         "the room in the folder": lambda: stores.library.check_room(LOCAL, str(place.root / "inner" / "a.png"), 10),
         "a result": lambda: stores.blobs.put("incoming/job_1/result-1", OWN),
-        "a download": download,
         "a lock": lock,
         "an answer": answer,
         "a folder to work in": workplace,
@@ -235,12 +230,41 @@ def _writes(place: Place, stores: Stores) -> dict[str, Callable[[], Awaitable[by
     }
 
 
+def _deliveries(place: Place, stores: Stores) -> dict[str, Callable[[], Awaitable[bytes | None]]]:
+    new = NewPicture(tool="t", operation="generate", provider="p", model="m", format="png", width=1, height=1)
+
+    async def download() -> None:
+        part = place.job / "picture.part"
+        with open_file(part, "wb") as file:
+            file.write(OWN)
+        rename_file(part, "picture")
+
+    async def delivery() -> bytes:
+        """What was fetched becomes a picture of the library, without a copy where it can."""
+        try:
+            await download()
+        except OSError as error:
+            raise StorageError("It could not be fetched.") from error
+        try:
+            record, _ = await stores.library.keep(LOCAL, place.job / "picture", new, digest=sha256(OWN).digest())
+        except ChangedFileError as error:
+            raise StorageError("It was exchanged for another file.") from error
+        assert record.path is not None
+        return await anyio.Path(record.path).read_bytes()
+
+    async def unreadable() -> bytes:
+        path = await stores.library.keep_unreadable(place.job / "result-1", replace(new, job_id="job_1"), "bin")
+        return await anyio.Path(path).read_bytes()
+
+    return {"a download": download, "a delivery": delivery, "a delivery of what cannot be read": unreadable}
+
+
 async def run(base: Path, rounds: int) -> Count:
     """So many rounds of reading and as many of writing, each in all ways by turns, while all is being exchanged."""
     place, count = Place(base), Count()
     stores = open_stores(place.folders, lease=10)
     with swapped(*place.pairs):
-        for ways in (_reads(place, stores), _writes(place, stores)):
+        for ways in (_reads(place, stores), _writes(place, stores) | _deliveries(place, stores)):
             kinds = list(ways)
             for number in range(rounds):
                 kind = kinds[number % len(kinds)]

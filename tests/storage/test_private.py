@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
-from imagewright.storage.paths import files, open_folder
+from imagewright.storage.paths import files, keeping, open_folder
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
@@ -96,7 +96,7 @@ def test_pictures_in_a_folder_of_the_users_own(way: files.Way, tmp_path: Path) -
     source.write_bytes(b"picture")
     source.chmod(0o644)
     with open_folder(theirs / "new", make=True) as folder:
-        kept = files.keep(source, folder, "fox.png")
+        kept = keeping.keep(source, folder, "fox.png")
     assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
     part = theirs / "part"
     files.write_file(part, b"picture")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.paths import HAS_HANDLES, OpenFolder, open_folder
+from imagewright.storage.paths import HAS_HANDLES, OpenFolder, keeping, open_folder
 from imagewright.storage.paths import files as saving
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Scanned(type(Path())):  # type: ignore[misc] # the concrete class differs 
 
 def keep(source: Path, target: Path) -> saving.Kept:
     with open_folder(target.parent, make=True) as folder:
-        return saving.keep(source, folder, target.name)
+        return keeping.keep(source, folder, target.name)
 
 
 def publish(part: Path, target: Path, ways: tuple[saving.Way, ...] = (), ours: saving.Ours | None = None) -> Path:
@@ -68,7 +68,7 @@ def publish(part: Path, target: Path, ways: tuple[saving.Way, ...] = (), ours: s
 
 def check_room(path: Path, needed_bytes: int) -> None:
     with open_folder(path, make=True) as folder:
-        saving.check_room(folder, needed_bytes)
+        keeping.check_room(folder, needed_bytes)
 
 
 class Sticky(OpenFolder):
@@ -221,7 +221,7 @@ def test_an_empty_file_is_nobodys_first_copy(folder: Path) -> None:
 
 def test_what_is_published_is_saved_although_its_part_cannot_be_removed(source: Path, folder: Path) -> None:
     with Sticky(folder, open_folder(folder).handle) as sticky:
-        kept = saving.keep(source, sticky, "fox.png")
+        kept = keeping.keep(source, sticky, "fox.png")
     assert kept.path.read_bytes() == source.read_bytes()
 
 
@@ -277,6 +277,16 @@ def test_a_source_that_is_not_there(folder: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read"):
         keep(folder / "gone", folder / "fox.png")
     assert everything(folder) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_no_link_on_the_way_to_the_source_is_followed(source: Path, folder: Path) -> None:
+    (folder / "link").symlink_to(source)
+    (folder / "links").symlink_to(source.parent)
+    for through in (folder / "link", folder / "links" / source.name):
+        with pytest.raises(StorageError, match="a link on the path"):
+            keep(through, folder / "fox.png")
+    assert everything(folder) == ["link", "links"]
 
 
 @pytest.mark.parametrize("place", ["f" * 300 + ".png", "file/fox.png", "file/new/fox.png"])
@@ -337,8 +347,8 @@ def test_a_folder_that_is_moved_while_a_picture_is_saved_is_noticed(
 @pytest.mark.parametrize("handles", sorted({HAS_HANDLES, False}))
 def test_a_picture_is_saved_with_and_without_handles(source: Path, folder: Path, *, handles: bool) -> None:
     with open_folder(folder, handles=handles) as opened:
-        names = [saving.keep(source, opened, "fox.png").path.name for _ in range(2)]
-        saving.check_room(opened, 1000)
+        names = [keeping.keep(source, opened, "fox.png").path.name for _ in range(2)]
+        keeping.check_room(opened, 1000)
         saving.sweep(opened)
     assert everything(folder) == sorted(names) == ["fox-2.png", "fox.png"]
     assert (folder / "fox-2.png").read_bytes() == source.read_bytes()

@@ -20,7 +20,7 @@ TRY = """
 import json, sys
 from pathlib import Path
 from imagewright.errors import StorageError, why
-from imagewright.storage.paths import files, open_folder
+from imagewright.storage.paths import keeping, open_folder
 
 def attempt(action, *arguments):
     try:
@@ -31,12 +31,12 @@ def attempt(action, *arguments):
 
 def keep(source, target):
     with open_folder(target.parent) as folder:
-        files.keep(source, folder, target.name)
+        keeping.keep(source, folder, target.name)
 
 def check_room(path, needed):
     try:
         with open_folder(path, make=True) as folder:
-            files.check_room(folder, needed)
+            keeping.check_room(folder, needed)
     except OSError as error:
         raise StorageError(why(error)) from error
 

@@ -18,7 +18,8 @@ from imagewright.settings.table import HOME
 from imagewright.storage.base import BlobGoneError
 from imagewright.storage.batches import Batches
 from imagewright.storage.paths import open_folder, remove_tree, tree
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, sweep, write_whole
+from imagewright.storage.paths.files import Kept, make_folder, sweep, write_whole
+from imagewright.storage.paths.keeping import check_room, keep
 from imagewright.storage.paths.roots import read_within, resolved_path
 from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from imagewright.storage.paths import OpenFolder
     from imagewright.storage.paths.roots import AllowedRoots
 
-COPIES = 8
-"""How many files are copied at once. More would only wait for the disk."""
+KEEPERS = 8
+"""How many pictures are kept at once. More would only wait for the disk."""
 SHORT = 2
 """How many threads make and remove folders. Two, so that one slow disk does not hold up the other."""
 ELSEWHERE = f"{HOME.variable} can name another folder for all that is kept."
@@ -63,8 +64,8 @@ class LocalBlobs:
         self._roots = roots
         self._clock = clock
         self._monotonic = monotonic
-        # threads of its own, because a copy may wait for an answer that needs one of the others
-        self._copying = Batches(COPIES)
+        # threads of its own, because one may wait for an answer that needs one of the others
+        self._keeping = Batches(KEEPERS)
         self._short = Batches(SHORT)
         self._swept: set[Path] = set()
         self._bases: dict[str, Path] = {}
@@ -103,7 +104,7 @@ class LocalBlobs:
                 return False
             return not any(_same_file(self._file(one), path) for one in keys)
 
-        def copy() -> Kept:
+        def add() -> Kept:
             target = self._file(key)
             with self._open(target.parent) as folder:
                 if folder.path not in self._swept:
@@ -111,7 +112,7 @@ class LocalBlobs:
                     sweep(folder)
                 return keep(source, folder, target.name, None if others is None else ours, digest=digest)
 
-        kept = await self._copying.run(copy)
+        kept = await self._keeping.run(add)
         return self._key(kept.path), kept.size
 
     async def read(self, key: str, limit: int | None = None) -> bytes:

@@ -9,10 +9,10 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import stat
 import time
 from contextlib import suppress
+from functools import partial
 from io import BufferedWriter, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
@@ -21,7 +21,6 @@ from imagewright.errors import StorageError, why
 from imagewright.storage import ChangedFileError
 from imagewright.storage.paths import open_folder, remove_tree
 from imagewright.storage.paths.path_syntax import numbered
-from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,6 @@ MOST_NAMES = 9999
 _PIECE = 1 << 20  # bytes copied at a time
 _PART_PREFIX, _PART_SUFFIX = ".imagewright-", ".part"
 _ABANDONED = 24 * 3600  # seconds after which an unfinished file belongs to no living process
-_PROBE = b"\0" * 4096  # one block, so that a full disk shows
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _SCANNER_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds; virus scanners hold a new file for about as long
 
@@ -50,14 +48,13 @@ class Kept(NamedTuple):
     size: int
 
 
-def keep(source: Path, folder: OpenFolder, name: str, ours: Ours | None = None, *, digest: bytes | None = None) -> Kept:
-    """Copy a file, byte for byte, to a free name in a folder.
-
-    The copy is private (mode 0600), also in the user's own folders: whether others may see a picture is for the user to
-    decide.
+def write_new(
+    reader: BinaryIO, folder: OpenFolder, name: str, ours: Ours | None = None, *, digest: bytes | None = None
+) -> Kept:
+    """Copy an open file, byte for byte, to a free name in a folder. The copy is private (mode 0600).
 
     Args:
-        source: the finished download. It is not changed.
+        reader: the open file.
         folder: where the copy belongs.
         name: the wanted name. If it is taken, `-2`, `-3` ... is put before the extension.
         ours: called with a taken path that holds exactly the same bytes. It tells whether a process that was killed
@@ -68,19 +65,7 @@ def keep(source: Path, folder: OpenFolder, name: str, ours: Ours | None = None, 
         StorageError: it could not be written. The message names folder and reason, and nothing is left behind.
         ChangedFileError: the copy has another digest. Nothing is left behind.
     """
-    try:
-        reader = source.open("rb", buffering=0)
-    except OSError as error:
-        raise StorageError(f"{source} cannot be read: {why(error)}.") from error
-    with reader:
-        return write_new(reader, folder, name, ours, digest=digest)
-
-
-def write_new(
-    reader: BinaryIO, folder: OpenFolder, name: str, ours: Ours | None = None, *, digest: bytes | None = None
-) -> Kept:
-    """As `keep`, but reads from an open file."""
-    part = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
+    part = part_name()
     try:
         try:
             size = _copy(reader, folder, part, digest)
@@ -94,41 +79,6 @@ def write_new(
     return Kept(folder.path / free, size)
 
 
-def check_room(folder: OpenFolder, needed_bytes: int, *, probe: bool = True) -> None:
-    """Check that pictures can be saved, before money is spent on them.
-
-    Args:
-        folder: where they will be saved.
-        needed_bytes: how much they may take, in bytes.
-        probe: whether a small file is written, to see whether one can be.
-
-    Raises:
-        StorageError: the folder cannot be written into, or the disk has too little room.
-    """
-    try:
-        if probe:
-            _write_probe(folder)
-        usage = shutil.disk_usage(folder.path if folder.handle is None else folder.handle)
-    except OSError as error:
-        raise StorageError(f"Nothing can be saved in {folder.path}: {why(error)}.") from error
-    # Some network and user-space file systems report a size of nothing at all: they are given the benefit of the doubt.
-    if usage.total and usage.free < needed_bytes:
-        raise StorageError(
-            f"Too little room in {folder.path}: {byte_size(usage.free)} are free, up to {byte_size(needed_bytes)} may "
-            "be needed. Free some space, or use a folder on another disk."
-        )
-
-
-def _write_probe(folder: OpenFolder) -> None:
-    part = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
-    try:
-        with folder.write(part, "xb") as file:
-            _write_all(file, _PROBE)
-    finally:
-        with suppress(FileNotFoundError):
-            folder.remove(part)
-
-
 def sweep(folder: OpenFolder) -> None:
     """Remove unfinished files that are older than a day: killed processes have left them."""
     oldest = time.time() - _ABANDONED
@@ -139,11 +89,16 @@ def sweep(folder: OpenFolder) -> None:
                 folder.remove(entry.name)
 
 
+def part_name() -> str:
+    """A new name for an unfinished file, see `sweep`."""
+    return f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
+
+
 def _copy(reader: BinaryIO, folder: OpenFolder, part: str, digest: bytes | None) -> int:
     size, found = 0, None if digest is None else hashlib.sha256()
     with folder.write(part, "xb") as writer:
         while piece := reader.read(_PIECE):
-            _write_all(writer, piece)
+            write_all(writer, piece)
             size += len(piece)
             if found is not None:  # of the bytes that were written: nothing can change them between two readings
                 found.update(piece)
@@ -153,7 +108,8 @@ def _copy(reader: BinaryIO, folder: OpenFolder, part: str, digest: bytes | None)
     return size
 
 
-def _write_all(writer: FileIO, data: bytes) -> None:
+def write_all(writer: FileIO, data: bytes) -> None:
+    """Write all of the data. Raises OSError if it does not fit on the disk."""
     left = memoryview(data)
     while left:  # what is left of a disk, or of a limit, can be less than all of it
         left = left[writer.write(left) :]
@@ -167,28 +123,43 @@ def publish(folder: OpenFolder, part: str, name: str, ways: tuple[Way, ...] = ()
         part: the finished file.
         name: the wanted name.
         ways: functions that do it. The next is tried if the file system does not support the one before.
-        ours: as for `keep`.
+        ours: as for `write_new`.
 
     Raises:
         OSError: no way works, all names are taken, or the folder was moved meanwhile.
     """
+    is_same = partial(_is_same, folder, part)
     *better, last = ways or _WAYS
     for way in better:
         try:
-            return _first_free(folder, part, name, way, ours)
+            return first_free(folder, name, partial(way, folder, part), is_same, ours)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-    return _first_free(folder, part, name, last, ours)
+    return first_free(folder, name, partial(last, folder, part), is_same, ours)
 
 
-def _first_free(folder: OpenFolder, part: str, name: str, way: Way, ours: Ours | None) -> str:
+def first_free(
+    folder: OpenFolder, name: str, take: Callable[[str], None], is_same: Callable[[str], bool], ours: Ours | None
+) -> str:
+    """Give a finished file the wanted name, or the next free one, which is returned.
+
+    Args:
+        folder: where the name is.
+        name: the wanted name.
+        take: gives the file a name. Raises FileExistsError if that is taken.
+        is_same: whether what has a taken name holds exactly the same bytes.
+        ours: as for `write_new`.
+
+    Raises:
+        OSError: as `take`; or all names are taken, or the folder was moved meanwhile.
+    """
     for number in range(1, MOST_NAMES + 1):
         free = name if number == 1 else numbered(name, number)
         try:
-            way(folder, part, free)
+            take(free)
         except FileExistsError:
-            if ours is None or not _is_same(folder, part, free) or not ours(folder.path / free):
+            if ours is None or not is_same(free) or not ours(folder.path / free):
                 continue
         try:
             folder.check_in_place()
@@ -201,15 +172,24 @@ def _first_free(folder: OpenFolder, part: str, name: str, way: Way, ours: Ours |
 
 
 def _is_same(folder: OpenFolder, part: str, name: str) -> bool:
-    """Whether a name is that of a regular file, and no link, with exactly the same bytes.
+    try:
+        with os.fdopen(folder.open(part), "rb") as wanted:
+            return is_same(wanted, folder, name)
+    except OSError:
+        return False
+
+
+def is_same(wanted: BinaryIO, folder: OpenFolder, name: str) -> bool:
+    """Whether a name is that of a regular file, and no link, with exactly the same bytes as an open file.
 
     An empty file is never the same, because another process may be about to fill it, as in `by_reservation`.
     """
     try:
-        size, status = folder.status(part).st_size, folder.status(name)
+        size, status = os.fstat(wanted.fileno()).st_size, folder.status(name)
         if not size or status.st_size != size or not stat.S_ISREG(status.st_mode):
             return False
-        with os.fdopen(folder.open(part), "rb") as wanted, os.fdopen(folder.open(name), "rb") as found:
+        wanted.seek(0)
+        with os.fdopen(folder.open(name), "rb") as found:
             while piece := wanted.read(_PIECE):
                 if found.read(len(piece)) != piece:
                     return False
@@ -269,10 +249,10 @@ def write_whole(folder: OpenFolder, name: str, data: bytes | BinaryIO, *, lastin
     try:
         with folder.write(part, "xb") as file:
             if isinstance(data, bytes):
-                _write_all(file, data)
+                write_all(file, data)
             else:
                 while piece := data.read(_PIECE):
-                    _write_all(file, piece)
+                    write_all(file, piece)
             if lasting:
                 os.fsync(file.fileno())
         folder.rename(part, name)
@@ -308,7 +288,7 @@ def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> BinaryIO:
 def write_file(path: Path, data: bytes) -> None:
     """Write a whole file, opened as by `open_file`. Raises OSError if it cannot be written."""
     with open_folder(path.parent) as folder, folder.write(path.name, "wb") as file:
-        _write_all(file, data)
+        write_all(file, data)
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -368,12 +348,12 @@ def replace_file(path: Path, data: bytes, check: Callable[[Path], object]) -> No
         OSError: it cannot be written.
     """
     target = Path(os.path.realpath(path))
-    draft = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
+    draft = part_name()
     with open_folder(target.parent, make=True) as folder:
         sweep(folder)
         try:
             with folder.write(draft, "xb") as file:
-                _write_all(file, data)
+                write_all(file, data)
                 with suppress(FileNotFoundError, AttributeError):  # Windows has no such modes
                     os.fchmod(file.fileno(), stat.S_IMODE(folder.status(target.name).st_mode))
                 os.fsync(file.fileno())
