@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WAYS = [private_files.by_rename] if os.name == "nt" else [private_files.by_link, private_files.by_reservation]
+WAYS = [private_files.by_rename] if os.name == "nt" else [private_files.by_link, private_files.by_reservation, None]
+"""How a copy takes its name; None where the file itself takes it."""
 
 
 class Killed(BaseException):
@@ -51,6 +53,16 @@ def killed_before(monkeypatch: pytest.MonkeyPatch, holder: type, step: str) -> I
         patch.setattr(holder, step, die)
         with pytest.raises(Killed):
             yield
+
+
+def fetched_anew(source: Path, way: private_files.Way | None) -> bytes | None:
+    """Make the source a file of its own once more, as each process fetches its own; the digest it is kept with."""
+    if way is not None:
+        return None
+    data = source.read_bytes()
+    source.unlink()
+    private_files.write_file(source, data)
+    return hashlib.sha256(data).digest()
 
 
 def files(folder: Path) -> list[Path]:
@@ -77,7 +89,7 @@ async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # no
     folders: Folders,
     source: Path,
     monkeypatch: pytest.MonkeyPatch,
-    way: private_files.Way,
+    way: private_files.Way | None,
     save_as: str | None,
     of: int,
     *,
@@ -85,21 +97,27 @@ async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # no
 ) -> None:
     monkeypatch.setattr(private_files, "_WAYS", (way,))
     wanted = save_as and save_as.format(outside=source.parent)
+
+    async def keep(library: Library, position: int, job_id: str = "job_1") -> PictureRecord:
+        new, digest = of_job(position, job_id), fetched_anew(source, way)
+        more: dict[str, Any] = {"save_as": wanted, "position": position, "of": of, "digest": digest}
+        return (await library.keep(LOCAL, source, new, **more))[0]
+
     if taken:
         async with opened(folders) as library:
             for position in range(1, of + 1):
-                await library.keep(LOCAL, source, of_job(position, "job_0"), save_as=wanted, position=position, of=of)
+                await keep(library, position, "job_0")
     before = files(folders.pictures)
     async with opened(folders) as library:
         for position in range(1, of + 1):
             with killed_before(monkeypatch, SqlitePictureIndex, "add"):
-                await library.keep(LOCAL, source, of_job(position), save_as=wanted, position=position, of=of)
+                await keep(library, position)
     saved = files(folders.pictures)
     assert len(saved) == len(before) + of
     async with opened(folders) as library:
         assert await library.of_job(LOCAL, "job_1") == []
         for position in range(1, of + 1):
-            record, _ = await library.keep(LOCAL, source, of_job(position), save_as=wanted, position=position, of=of)
+            record = await keep(library, position)
             assert place(record) in set(saved) - set(before)
             assert await library.get(LOCAL, record.id) == record
         assert [record.variant for record in await library.of_job(LOCAL, "job_1")] == list(range(1, of + 1))

@@ -17,10 +17,11 @@ import imagewright
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="limits and small disks are made with POSIX means")
 
 TRY = """
-import json, sys
+import json, shutil, sys
+from hashlib import sha256
 from pathlib import Path
 from imagewright.errors import StorageError, why
-from imagewright.storage.paths import keeping, open_folder
+from imagewright.storage.paths import files, keeping, open_folder
 
 def attempt(action, *arguments):
     try:
@@ -29,9 +30,9 @@ def attempt(action, *arguments):
         return str(error)
     return "no error"
 
-def keep(source, target):
+def keep(source, target, digest=None):
     with open_folder(target.parent) as folder:
-        keeping.keep(source, folder, target.name)
+        keeping.keep(source, folder, target.name, digest=digest)
 
 def check_room(path, needed):
     try:
@@ -55,6 +56,8 @@ said["too little"] = attempt(check_room, folder, 10_000_000)
 said["enough"] = attempt(check_room, folder, 10_000)
 said["big"] = attempt(keep, source, folder / "fox.png")
 said["after big"] = sorted(path.name for path in folder.iterdir())
+(folder / "made").mkdir()
+files.write_file(folder / "made" / "picture", b"x" * 9000)
 with (folder / "filler").open("wb", buffering=0) as filler:
     try:
         while filler.write(b"x" * 4096):
@@ -63,6 +66,10 @@ with (folder / "filler").open("wb", buffering=0) as filler:
         pass
 said["full"] = attempt(check_room, folder, 0)
 said["new folder"] = attempt(check_room, folder / "a" / "b", 0)
+said["there"] = attempt(keep, folder / "made" / "picture", folder / "fox.png", sha256(b"x" * 9000).digest())
+said["kept"] = (folder / "fox.png").read_bytes() == b"x" * 9000
+(folder / "fox.png").unlink()
+shutil.rmtree(folder / "made")
 said["small"] = attempt(keep, Path("/dev/null"), folder / "empty.png")
 (folder / "empty.png").unlink(missing_ok=True)
 (folder / "filler").unlink()
@@ -120,6 +127,7 @@ def test_a_tiny_full_disk(folder: Path, big: Path) -> None:
     assert words["after big"] == []
     assert "the disk is full" in words["full"]
     assert "the disk is full" in words["new folder"]
+    assert (words["there"], words["kept"]) == ("no error", True)  # what is on the disk already needs no more room
     assert words["small"] == "no error"
     assert set(words["left"]) <= {"a"}
 

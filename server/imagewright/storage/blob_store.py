@@ -35,22 +35,24 @@ class BlobStore(Protocol):
         others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None,
         digest: bytes | None = None,
     ) -> tuple[str, int]:
-        """Copy a file to a free key, byte for byte, whole or not at all. It survives a power cut after this returns.
+        """Add a file under a free key, byte for byte, whole or not at all. It survives a power cut after this returns.
 
         Args:
             key: the wanted key. If it is taken, `-2`, `-3` ... is put before the extension.
-            source: a file of this machine. It is not changed.
+            source: a file of this machine. It is not changed, and it stays. If there is a digest, nothing may be
+                written into it after this, because it may be one file with the added one, under two names: it may only
+                be removed, or replaced by another file.
             others: returns the keys of all other pictures with a given size in bytes. It is called if the wanted key
                 is taken by a file with exactly the same bytes. If that file is none of these pictures, it was written
                 by a process that was killed before it could record it: then its key is returned, and nothing is
                 written. With None, such a file is always taken for another picture.
-            digest: the SHA-256 digest that the copied bytes must have; None if that does not matter.
+            digest: the SHA-256 digest that it must have; None if that does not matter.
 
         Returns:
-            The key of the copy, and its size in bytes.
+            The key that it was given, and its size in bytes.
 
         Raises:
-            ChangedFileError: they have another digest; nothing was written.
+            ChangedFileError: it has another digest; nothing was added.
         """
 
     async def read(self, key: str, limit: int | None = None) -> bytes:

@@ -125,7 +125,7 @@ class Library:
 
         Args:
             who: the owner of the picture.
-            source: the finished file. It is not changed.
+            source: the finished file, into which nothing is written any more, see `BlobStore.add`.
             new: what is known about the picture.
             save_as: the wanted path or name, or a folder; None for the default name in the default folder.
             position: its number within the call, from 1. If there are several, it becomes part of the name asked for.

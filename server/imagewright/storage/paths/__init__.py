@@ -111,7 +111,15 @@ class OpenFolder:
         return descriptor
 
     def write(self, name: str, mode: Literal["wb", "xb", "ab"]) -> FileIO:
-        """Open a file in it for writing, without a buffer. A new file is private; one that exists keeps its mode."""
+        """Open a file in it for writing, without a buffer. A new file is private; one that exists keeps its mode.
+
+        With `wb`, a file that has another name too is replaced, and not emptied: that may be a kept picture's.
+        """
+        if mode == "wb":
+            with suppress(FileNotFoundError):
+                status = self.status(name)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                    self.remove(name)
         return FileIO(self.open(name, _WRITING[mode]), mode)
 
     def status(self, name: str) -> os.stat_result:
@@ -123,10 +131,17 @@ class OpenFolder:
         at, to = self._at(name), self._at(new_name)
         os.replace(at, to, src_dir_fd=self.handle, dst_dir_fd=self.handle)
 
-    def link(self, name: str, new_name: str) -> None:
-        """Give a file in it a second name. Raises FileExistsError if that is taken."""
-        at, to = self._at(name), self._at(new_name)
-        os.link(at, to, src_dir_fd=self.handle, dst_dir_fd=self.handle, follow_symlinks=False)
+    def link(self, name: str, new_name: str, folder: OpenFolder | None = None) -> None:
+        """Give a file a second name in it. Raises FileExistsError if that is taken.
+
+        Args:
+            name: of the file.
+            new_name: the second name.
+            folder: the one that holds the file, on the same disk; left out, it is this one.
+        """
+        source = self if folder is None else folder
+        at, to = source._at(name), self._at(new_name)  # noqa: SLF001 - another object of this class
+        os.link(at, to, src_dir_fd=source.handle, dst_dir_fd=self.handle, follow_symlinks=False)
 
     def remove(self, name: str) -> None:
         """Remove a file or a link in it."""
