@@ -18,7 +18,7 @@ from imagewright.settings.table import HOME
 from imagewright.storage.base import BlobGoneError
 from imagewright.storage.batches import Batches
 from imagewright.storage.paths import open_folder, remove_tree, tree
-from imagewright.storage.paths.files import Kept, make_folder, sweep, write_whole
+from imagewright.storage.paths.files import make_folder, sweep, write_whole
 from imagewright.storage.paths.keeping import check_room, keep
 from imagewright.storage.paths.roots import read_within, resolved_path
 from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
@@ -104,16 +104,16 @@ class LocalBlobs:
                 return False
             return not any(_same_file(self._file(one), path) for one in keys)
 
-        def add() -> Kept:
+        def add() -> tuple[str, int]:
             target = self._file(key)
             with self._open(target.parent) as folder:
                 if folder.path not in self._swept:
                     self._swept.add(folder.path)
                     sweep(folder)
-                return keep(source, folder, target.name, None if others is None else ours, digest=digest)
+                kept = keep(source, folder, target.name, None if others is None else ours, digest=digest)
+            return self._key(kept.path), kept.size
 
-        kept = await self._keeping.run(add)
-        return self._key(kept.path), kept.size
+        return await self._keeping.run(add)
 
     async def read(self, key: str, limit: int | None = None) -> bytes:
         """See `BlobStore.read`."""
