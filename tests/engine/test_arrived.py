@@ -8,7 +8,7 @@ import pytest
 
 from imagewright.catalog.facts import LARGEST_CLASS
 from imagewright.catalog.load import catalog
-from imagewright.engine.deliver import arrived_as, as_asked, differences, shape
+from imagewright.engine.arrived import arrived_as, as_asked, differences, shape
 from imagewright.engine.job import Asked, JobSpec
 from imagewright.errors import PictureError
 from imagewright.imaging.files import PictureFacts
@@ -161,7 +161,7 @@ async def test_a_file_type_is_changed_only_where_nothing_is_lost(
     file = tmp_path / "picture"
     file.write_bytes(photo(format=came))
     before = file.read_bytes()
-    ready, found = await as_asked(await arrived_as(file), spec(asked), tmp_path)
+    ready, found = await as_asked(await arrived_as(file), spec(asked), file)
     assert (ready.facts.format, found) == (kept, notes)
     assert file.read_bytes() == before
     assert (ready.file == file) == (came == kept)
@@ -175,7 +175,7 @@ async def test_what_is_brought_down_to_its_size_is_compared_after_that(tmp_path:
     file = tmp_path / "picture"
     file.write_bytes(photo(256, 192, "jpeg"))
     asked = Asked(size=(192, 144), scale=3, format="png")
-    ready, notes = await as_asked(await arrived_as(file), spec(asked, (192, 144)), tmp_path)
+    ready, notes = await as_asked(await arrived_as(file), spec(asked, (192, 144)), file)
     assert (ready.facts.width, ready.facts.height, ready.facts.format) == (192, 144, "png")
     assert notes == ["Asked png, arrived jpeg: turned into png, by which nothing is lost."]
 

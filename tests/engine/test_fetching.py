@@ -249,7 +249,9 @@ async def test_whoever_takes_a_job_over_goes_on_with_what_has_come(
     async with open_bench(home, Linking(shelf, http)) as dead:
         job_id = (await dead.begin()).id
         parts = folder_of(home, job_id)
-        await until(lambda: any(one.stat().st_size == len(PICTURE) // 2 for one in parts.rglob("picture.part")))
+        await until(
+            lambda: any(one.stat().st_size == len(PICTURE) // 2 for one in parts.glob("fetch-1-*.picture.part"))
+        )
         await dead.crash()
     async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.done(await bench.reclaimed(job_id))
@@ -370,6 +372,7 @@ async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -
     assert len({record.variant for record in job.pictures}) == 2
     assert "2 of 3 pictures arrived." in job.record.notes
     assert any("larger than 300 MB" in note and "It was charged" in note for note in job.record.notes)
+    assert left_of(home, job.id) == set()
     assert states(entry) == [CallState.KEPT]
     assert entry.calls[0].error is not None
     assert cost(job) == (0.3, "estimate")

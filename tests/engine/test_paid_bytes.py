@@ -160,7 +160,7 @@ async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: 
         vendor.then("submit", lock.hold)
         job = await bench.done(await bench.begin())
         assert job.id in bench.stores.jobs.unwritten
-        fetched = f"fetch-1-{bench.stores.jobs.worker_id}/picture"
+        fetched = f"fetch-1-{bench.stores.jobs.worker_id}.picture"
         assert left_of(home, job.id) == {"result-1", "answer-0.json", fetched}
         await lock.let_go()
 
@@ -281,9 +281,9 @@ async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest
 @pytest.mark.parametrize("whole", [True, False])
 async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(home: Path, *, whole: bool) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
-    folder = folder_of(home, job_id) / "fetch-1-dead"
+    folder = folder_of(home, job_id)
     folder.mkdir(parents=True)
-    (folder / "picture").write_bytes(PICTURE if whole else PICTURE[:-200])
+    (folder / "fetch-1-dead.picture").write_bytes(PICTURE if whole else PICTURE[:-200])
     vendor = Vendor()
     vendor.then("fetch", *[GenerationFailed("vendor", "gone")] * (99 if whole else 2))
     async with open_bench(home, vendor) as bench:
@@ -368,7 +368,7 @@ class Spoiling(DeferredJobs):
         await super().check_lease(job_id)
         if self._left:
             self._left -= 1
-            (file,) = folder_of(self._home, job_id).glob("fetch-1-*/picture")
+            (file,) = folder_of(self._home, job_id).glob("fetch-1-*.picture")
             file.write_bytes(PICTURE * 2)
 
 

@@ -250,7 +250,7 @@ async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_say
     monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
     async with open_bench(home, Vendor(), change=fussy(99)) as bench:
         job = await bench.stalled(await bench.begin())
-        file = home / "incoming" / job.id / f"fetch-1-{bench.stores.jobs.worker_id}" / "picture"
+        file = home / "incoming" / job.id / f"fetch-1-{bench.stores.jobs.worker_id}.picture"
     assert f"The finished picture is left as {file}." in " ".join(job.record.notes)
     assert file.read_bytes()
     async with open_bench(home, Vendor()) as bench:  # there is room again

@@ -190,8 +190,8 @@ async def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: 
 
 KEPT, FAILED = CallRecord(number=0, state=CallState.KEPT), CallRecord(number=1, state=CallState.FAILED)
 HALF_KEPT = replace(KEPT, error={"kind": "failed", "text": "the other picture could be saved nowhere"})
-ALL = {"input-0", "input-1", "result-1", "fetch-2/picture"}
-PICTURES = {"result-1", "fetch-2/picture"}
+ALL = {"input-0", "input-1", "result-1", "fetch-2-dead.picture"}
+PICTURES = {"result-1", "fetch-2-dead.picture"}
 
 
 def known_as(record: JobRecord | None) -> Callable[[str], Awaitable[JobRecord | None]]:
@@ -244,7 +244,7 @@ async def test_only_what_nobody_can_need_is_swept(tmp_path: Path, known: JobReco
     assert asked == [JOB]
 
 
-@pytest.mark.parametrize("young", ["input-1", "picture", JOB])
+@pytest.mark.parametrize("young", ["input-1", "fetch-2-dead.picture", JOB])
 async def test_nothing_young_is_swept(tmp_path: Path, young: str) -> None:
     folder = tmp_path / "incoming" / JOB
     leave_files(folder, young=young)

@@ -16,7 +16,7 @@ from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.inputs import INPUTS
 from imagewright.engine.job import SHARE_MADE, Job, error_of
 from imagewright.engine.outcome import most_taken
-from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
+from imagewright.engine.pictures import PICTURE, RESULT, SpoolWriter, fetch_key, job_key
 from imagewright.errors import PictureError, StorageError, error_data
 from imagewright.imaging.limiter import PROBE_BYTES, decode
 from imagewright.imaging.workers import probe
@@ -342,17 +342,16 @@ async def take_fetched(blobs: BlobStore, job_id: str, variant: int, file: Path) 
     keys = await blobs.keys(fetch_key(job_id, variant))
     others = [key for key in keys if blobs.path(key) != file]
     for key in others:
-        if key.endswith(f"/{file.name}"):
+        if key.endswith(PICTURE):
             with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or its vendor sent no picture
                 await blobs.fetch(key, file)
                 await decode(probe, file, per_pixel=PROBE_BYTES)
                 return True
-    ends = f"/{file.name}{PART}"
-    if all(blobs.path(key) != file.with_name(ends[1:]) for key in keys):
+    if all(blobs.path(key) != file.with_name(f"{file.name}{PART}") for key in keys):
         with suppress(BlobGoneError):
-            sizes = {key: (await blobs.head(key, 0))[1] for key in others if key.endswith(ends)}
+            sizes = {key: (await blobs.head(key, 0))[1] for key in others if key.endswith(f"{PICTURE}{PART}")}
             longest = max(sizes, key=sizes.__getitem__, default="/")
             # what says whose part it is comes first: it may be replaced meanwhile, with the part after it
             for key in sorted((key for key in others if key.startswith(longest)), reverse=True):
-                await blobs.fetch(key, file.with_name(key.rpartition("/")[2]))
+                await blobs.fetch(key, file.with_name(f"{file.name}{PART}{key.removeprefix(longest)}"))
     return False

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +46,9 @@ MASK = "mask"
 """The argument that marks what is repainted."""
 _INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
 RESULT = "result-"
+PICTURE = ".picture"
+"""What the name of a picture ends with while it is fetched; what lies beside it differs from there on."""
+_SPARE = "imagewright-"  # what the name of a spare folder begins with
 TIDY_SECONDS = 1.0
 """How long the files of a job stay after it has ended well."""
 
@@ -264,13 +269,38 @@ def job_key(job_id: str, name: str) -> str:
 
 
 def fetch_key(job_id: str, variant: int) -> str:
-    """What the keys of all processes' fetches of a picture begin with."""
+    """What the keys of the files begin with in which a picture is fetched, by whatever process."""
     return job_key(job_id, f"fetch-{variant}-")
 
 
+def spare_folder() -> str:
+    """Make a private folder in the system's temporary one, for when that of a job cannot be written. Blocks.
+
+    Raises:
+        OSError: there cannot be written either.
+    """
+    return os.path.realpath(tempfile.mkdtemp("", _SPARE))
+
+
+def remove_fetched(file: Path) -> None:
+    """Remove what one process has fetched of a picture, all that lies beside this file included. Blocks; never raises.
+
+    A spare folder is removed with all that is in it.
+    """
+    if file.parent.name.startswith(_SPARE):
+        shutil.rmtree(file.parent, ignore_errors=True)
+        return
+    with suppress(OSError):  # the folder is gone
+        for one in file.parent.iterdir():
+            if one.name.startswith(f"{file.stem}."):
+                with suppress(OSError):
+                    one.unlink()
+
+
 def write_private(file: Path, data: bytes) -> None:
-    """Write a file in the private folder of a fetch, which only its owner may read whatever the umask is. Blocks."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    """Write a new file, which only its owner may read whatever the umask is; one of that name is replaced. Blocks."""
+    file.unlink(missing_ok=True)  # and not written into: it may have a second name, in the library
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
 

@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import anyio
 import anyio.lowlevel
 
+from imagewright.engine.arrived import differences
 from imagewright.engine.config import AbsentProvider
-from imagewright.engine.deliver import Delivery, differences
+from imagewright.engine.deliver import Delivery
 from imagewright.engine.inputs import INPUTS, READING_COPIES, WAITING
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of
 from imagewright.engine.outcome import cost_each, may_go_elsewhere
 from imagewright.engine.pictures import forget_frames
 from imagewright.engine.plan import new_job, next_plan
 from imagewright.engine.sending import VendorCalls
-from imagewright.engine.trouble import (
-    Fetching,
-    UnreadableResultError,
-    ask_to_stop,
-)
+from imagewright.engine.trouble import Fetching, UnreadableResultError, ask_to_stop
 from imagewright.errors import (
     ImagewrightError,
     ModelUnavailable,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.elsewhere import take_fetched
+from imagewright.engine.pictures import remove_fetched
 from imagewright.errors import (
     BadKey,
     ImagewrightError,
@@ -259,7 +259,7 @@ class BrokenResult(Exception):
 
 @dataclass(slots=True)
 class Tries:
-    """Tries at fetching one picture into one folder."""
+    """Tries at fetching one picture into one file."""
 
     stalls: float
     """From when on they wait for somebody to ask for the picture, by the event loop's clock."""
@@ -312,7 +312,7 @@ class Fetching:
         """
         tries.is_there = False
         if isinstance(error, PictureError):
-            self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
+            self.broken = await anyio.to_thread.run_sync(file.replace, file.with_suffix(".broken"))
             if not (tries.broken_pauses and (self.output.data is None or isinstance(error, DecoderError))):
                 raise BrokenResult(self.broken, str(error)) from error
             log.info("%s: a result arrived broken and is fetched again: %s", self.provider.name, error)
@@ -335,8 +335,7 @@ class Fetching:
             await anyio.sleep(FETCH_PAUSE)
             return
         tries.failures += 1
-        trouble = self._trouble(lost) if tries.failures >= TELL_AFTER else ""
-        self._tell(trouble, f"made, and waiting{lost.words}")
+        self._tell(self._trouble(lost) if tries.failures >= TELL_AFTER else "", f"made, and waiting{lost.words}")
         await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(tries.failures - 1, 16), LONGEST_PAUSE))
         self.provider = self.provider_now()
         await self._renew_link()
@@ -375,8 +374,7 @@ class Fetching:
             self.broken = part
         if self.broken is not None:
             raise BrokenResult(self.broken, lost.detail) from lost
-        with suppress(OSError):  # a folder that is not empty stays
-            await anyio.to_thread.run_sync(file.parent.rmdir)
+        await anyio.to_thread.run_sync(remove_fetched, file)
         raise lost
 
     def _trouble(self, lost: ResultLost) -> str:

@@ -1,0 +1,75 @@
+"""Where a picture lies while it is fetched: files of its process's own, and nothing of them stays."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.engine.pictures import PICTURE, remove_fetched
+from imagewright.errors import ResultLost
+from tests.support.engine_bench import Vendor, folder_of, left_of, open_bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.providers.base import Output
+
+pytestmark = pytest.mark.anyio
+
+
+def test_of_what_was_fetched_only_ones_own_is_removed(tmp_path: Path) -> None:
+    own = {f"fetch-1-me{end}" for end in (PICTURE, f"{PICTURE}.part", f"{PICTURE}.part.json", ".exact", ".broken")}
+    others = {f"fetch-1-you{PICTURE}", f"fetch-1-me2{PICTURE}", f"fetch-11-me{PICTURE}", "lock-0", "result-1"}
+    for name in own | others:
+        (tmp_path / name).write_bytes(b"bytes")
+    for _ in range(2):
+        remove_fetched(tmp_path / f"fetch-1-me{PICTURE}")
+        assert {file.name for file in tmp_path.iterdir()} == others
+    remove_fetched(tmp_path / "gone" / f"fetch-1-me{PICTURE}")
+
+
+async def test_a_folder_that_is_gone_is_made_again(home: Path) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+
+        async def tidy_up() -> None:
+            folder_of(home, job.id).rmdir()
+
+        vendor.then("fetch", tidy_up)
+        job = await bench.begin()
+        await bench.done(job)
+    assert job.record.state == "completed"
+    assert len(vendor.fetched) == 2
+    assert left_of(home, job.id) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        ((), "completed"),
+        ((ResultLost("vendor", "larger than is taken", final=True),), "failed"),
+    ],
+)
+async def test_nothing_stays_in_the_place_that_was_used_instead(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[Exception, ...], state: str
+) -> None:
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    used: list[Path] = []
+
+    class Watched(Vendor):
+        async def fetch(self, output: Output, into: Path) -> None:
+            used.append(into)
+            await super().fetch(output, into)
+
+    vendor = Watched()
+    vendor.then("fetch", OSError(errno.EROFS, "Read-only file system"), *more)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.record.state == state
+    assert [file.is_relative_to(spare) for file in used] == [False, True]
+    assert list(spare.iterdir()) == []
