@@ -49,7 +49,7 @@ class Careless(Vendor):
         self.picture = picture
         self.routes = tuple(_route(tool, operation) for tool, operation in CELLS)
 
-    async def fetch(self, output: Output, into: Path) -> None:  # noqa: ARG002 - the signature is the contract's
+    async def fetch(self, output: Output, into: Path, **_more: Any) -> None:  # noqa: ARG002 - the contract's
         await anyio.to_thread.run_sync(into.write_bytes, self.picture)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -41,8 +41,8 @@ class Crashing(Vendor):
         answer = await super().submit(order, sending)
         return Finished((Output(data=self.sends),)) if isinstance(answer, Finished) else answer
 
-    async def fetch(self, output: Output, into: Path) -> None:
-        await super().fetch(output, into)
+    async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+        await super().fetch(output, into, **more)
         self.times -= 1
         await anyio.Path(into).write_bytes(self.sends if self.times >= 0 else PICTURE)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.engine import trouble
 from imagewright.engine.pictures import PICTURE, remove_fetched
 from imagewright.errors import ResultLost
-from tests.support.engine_bench import Vendor, folder_of, left_of, open_bench
+from tests.support.engine_bench import MADE, SUBMITTED, SUBMITTING, Vendor, folder_of, left_behind, left_of, open_bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Output
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trouble, "TROUBLE_PAUSE", 0.001)
 
 
 def test_of_what_was_fetched_only_ones_own_is_removed(tmp_path: Path) -> None:
@@ -62,9 +68,9 @@ async def test_nothing_stays_in_the_place_that_was_used_instead(
     used: list[Path] = []
 
     class Watched(Vendor):
-        async def fetch(self, output: Output, into: Path) -> None:
+        async def fetch(self, output: Output, into: Path, **more: Any) -> None:
             used.append(into)
-            await super().fetch(output, into)
+            await super().fetch(output, into, **more)
 
     vendor = Watched()
     vendor.then("fetch", OSError(errno.EROFS, "Read-only file system"), *more)
@@ -73,3 +79,16 @@ async def test_nothing_stays_in_the_place_that_was_used_instead(
     assert job.record.state == state
     assert [file.is_relative_to(spare) for file in used] == [False, True]
     assert list(spare.iterdir()) == []
+
+
+@pytest.mark.parametrize(("taken_over", "begun"), [(False, [False, True, True]), (True, [True, True, True])])
+async def test_what_may_have_come_before_is_looked_for(home: Path, *, taken_over: bool, begun: list[bool]) -> None:
+    vendor = Vendor()
+    vendor.then("fetch", *[ResultLost("vendor", "HTTP 404")] * 2)
+    async with open_bench(home, vendor) as bench:
+        if taken_over:
+            job = await bench.reclaimed(await left_behind(home, SUBMITTING, SUBMITTED, MADE))
+        else:
+            job = await bench.begin()
+        assert (await bench.done(job)).record.state == "completed"
+    assert vendor.had_begun == begun

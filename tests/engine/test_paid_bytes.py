@@ -186,8 +186,8 @@ def odd_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
             answer = await super().submit(order, sending)
             return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
 
-        async def fetch(self, output: Output, into: Path) -> None:
-            await super().fetch(output, into)
+        async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+            await super().fetch(output, into, **more)
             if output.data is None:
                 await anyio.Path(into).write_bytes(files[int(output.url.rpartition("/")[2])])
 
@@ -248,8 +248,8 @@ class Torn(Vendor):
 
     torn = 0
 
-    async def fetch(self, output: Output, into: Path) -> None:
-        await super().fetch(output, into)
+    async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+        await super().fetch(output, into, **more)
         if self.torn:
             self.torn -= 1
             await anyio.Path(into).write_bytes(PICTURE[:-200])
@@ -299,7 +299,7 @@ async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(hom
     paths: dict[str, Path] = {}
 
     class Frozen(Vendor):
-        async def fetch(self, output: Output, into: Path) -> None:
+        async def fetch(self, output: Output, into: Path, **_more: Any) -> None:
             self.fetched.append(output.url)
             await anyio.Path(into).write_bytes(PICTURE[:68])
             await wakes.wait()
@@ -309,8 +309,8 @@ async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(hom
             successor_looked.set()
 
     class Successor(Vendor):
-        async def fetch(self, output: Output, into: Path) -> None:
-            await super().fetch(output, into)
+        async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+            await super().fetch(output, into, **more)
             paths["quick"] = into
             wakes.set()
             await successor_looked.wait()

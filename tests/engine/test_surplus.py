@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -64,8 +64,8 @@ class Generous(Vendor):
         links = [f"https://vendor.example/{number}/{place}" for place in range(self.made[number - 1])]
         return Finished(tuple(Output(url=link) for link in links))
 
-    async def fetch(self, output: Output, into: Path) -> None:
-        await super().fetch(output, into)
+    async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+        await super().fetch(output, into, **more)
         await anyio.Path(into).write_bytes(photo(32 + 10 * int(output.url[-3]) + int(output.url[-1]), 48))
 
 

@@ -178,8 +178,10 @@ class Real(Vendor):
         answer: Running | Finished = await self._meet(row, self.polls, lambda: self.provider.poll(handle))
         return self._seen(answer, row)
 
-    async def fetch(self, output: Output, into: Path) -> None:
-        await self._meet(self._row.get(output.url, ""), not self.polls, lambda: self.provider.fetch(output, into))
+    async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+        await self._meet(
+            self._row.get(output.url, ""), not self.polls, lambda: self.provider.fetch(output, into, **more)
+        )
 
     async def _meet(self, row: str, here: bool, carry_out: Callable[[], Awaitable[Any]]) -> Any:  # noqa: FBT001 - within
         if not here or row not in self.met:

@@ -7,7 +7,7 @@ import itertools
 import random
 import re
 import shutil
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -208,6 +208,19 @@ async def test_what_has_come_is_of_use_to_the_next_process_and_at_a_fresh_link(
     assert shelf.asked[2:] == [asked]
 
 
+async def test_a_part_is_not_looked_for_where_nothing_can_have_come(
+    shelf: Shelf, http: HttpClient, tmp_path: Path
+) -> None:
+    shelf.fail_next("files", truncated)
+    shelf.fail_next("files", Answer(403), times=2)
+    account = Account("vendor", (shelf.url("files"),), "", {})
+    for begun in (False, True, False):
+        with suppress(ResultLost):
+            await http.download(account, f"{shelf.url('files')}/a.png", tmp_path / "picture", begun=begun)
+    assert shelf.asked == ["", REST, REST, ""]
+    assert (tmp_path / "picture").read_bytes() == FILE
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"address": 1}'])
 async def test_a_part_that_nobody_knows_begins_anew(
     shelf: Shelf, http: HttpClient, tmp_path: Path, damage: bytes
@@ -261,11 +274,14 @@ async def test_a_page_that_breaks_off_leaves_nothing(shelf: Shelf, http: HttpCli
     assert names_in(tmp_path) == set()
 
 
-async def test_a_part_of_what_is_too_large_does_not_stay(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
+async def test_a_part_of_what_is_too_large_does_not_stay(
+    shelf: Shelf, http: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "RESULT_BYTES", TOTAL - 1)
     shelf.fail_next("files", truncated)
     account = Account("vendor", (shelf.url("files"),), "", {})
     with pytest.raises(ResultLost, match="larger") as caught:
-        await http.download(account, f"{shelf.url('files')}/a.png", tmp_path / "picture", max_bytes=TOTAL - 1)
+        await http.download(account, f"{shelf.url('files')}/a.png", tmp_path / "picture")
     assert caught.value.final
     assert not (tmp_path / "picture.part").exists()
 
@@ -315,9 +331,9 @@ async def test_the_vendors_own_address_may_be_where_no_stranger_may_lead(shelf: 
     once = partial(
         connections.download,
         f"{shelf.url('files')}/a.png",
-        max_bytes=TOTAL,
         guard=PUBLIC,
         key=KEY,
+        begun=False,
         key_headers=with_key(shelf).headers_for,
     )
     await once(tmp_path / "picture")

@@ -9,7 +9,7 @@ import base64
 import re
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -145,7 +145,7 @@ class Crafting(Vendor):
         super().__init__()
         self.file = b""
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, **_more: Any) -> None:
         self.fetched.append(output.url)
         await anyio.Path(into).write_bytes(self.file)
 

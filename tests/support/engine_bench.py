@@ -94,6 +94,8 @@ class Vendor:
         """Handles that it was asked to stop."""
         self.fetched: list[str] = []
         """Addresses that were fetched."""
+        self.had_begun: list[bool] = []
+        """Of each of them, whether some of it might have come before."""
 
     def then(self, method: str, *happenings: Any) -> None:
         """What the next calls of a method do."""
@@ -133,8 +135,9 @@ class Vendor:
         await self._happen("cancel")
         return self.stops
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:
         self.fetched.append(output.url)
+        self.had_begun.append(begun)
         await self._happen("fetch")
         await anyio.to_thread.run_sync(into.write_bytes, output.data or PICTURE)
 

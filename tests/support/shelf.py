@@ -63,7 +63,8 @@ class Linking(Vendor):
         await super().poll(handle)
         return self._links(int(handle.data["count"]))
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, **more: Any) -> None:
         self.fetched.append(output.url)
         await self._happen("fetch")
-        await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), output.url, into)
+        account = Account(self.name, (self.shelf.url("files"),), "", {})
+        await self.http.download(account, output.url, into, **more)

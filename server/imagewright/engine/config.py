@@ -299,7 +299,7 @@ class AbsentProvider:
         del handle
         raise BadKey(self.name, NOT_IN_USE, charged=None)
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:  # noqa: ARG002 - the contract's
         """Write a picture whose bytes have arrived.
 
         Raises:

@@ -167,13 +167,15 @@ class Delivery:
         fetching = self.fetching
         now, policy = anyio.current_time(), fetching.provider.poll_policy
         tries = Tries(now + policy.patience, now + max(self._kept_for(), LEAST_PATIENCE), list(BROKEN_PAUSES))
+        tries.begun = fetching.taken_over
         try:
             if fetching.taken_over:
                 tries.is_there = await take_fetched(self.stores.blobs, self.job.id, self.new.variant, file)
             while True:
                 try:
                     if not tries.is_there:
-                        await fetch(fetching.provider, fetching.output, file, lambda stage: self.job.tell(stage=stage))
+                        output, tell = fetching.output, lambda stage: self.job.tell(stage=stage)
+                        await fetch(fetching.provider, output, file, tell, begun=tries.begun)
                     return await arrived_as(file, self.spec.most_pixels)
                 except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
                     await fetching.after(error, file, tries)

@@ -269,6 +269,8 @@ class Tries:
     """Seconds before each further try at a broken file; at one that came with the answer only if its decoder failed."""
     failures: int = 0
     """How often its link did not lead to it."""
+    begun: bool = False
+    """Whether some of it may have come: by an earlier try, or to another process."""
     is_there: bool = False
     """Whether another process had fetched it, so that it only has to be read."""
 
@@ -310,7 +312,7 @@ class Fetching:
             OSError: the error, where the trouble is with this machine's disk.
             StorageError: as before.
         """
-        tries.is_there = False
+        tries.is_there, tries.begun = False, True
         if isinstance(error, PictureError):
             self.broken = await anyio.to_thread.run_sync(file.replace, file.with_suffix(".broken"))
             if not (tries.broken_pauses and (self.output.data is None or isinstance(error, DecoderError))):

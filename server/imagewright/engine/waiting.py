@@ -304,8 +304,8 @@ def _to_ask_next(began: Provider, asked: Provider, error: Exception, provider_no
     return began if asked.account != began.account and not of_the_account else provider_now()
 
 
-async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None]) -> None:
-    """Fetch a picture into a file. `tell` receives the stage of one that comes slowly: how much of it is here.
+async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None], *, begun: bool) -> None:
+    """As `Provider.fetch`. `tell` receives the stage of a picture that comes slowly: how much of it is here.
 
     Raises:
         Exception: what the provider raised.
@@ -326,7 +326,7 @@ async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[
 
     timer = loop.call_later(SLOW_SECONDS, look)  # no task: nearly every picture is here before the first look
     try:
-        await provider.fetch(output, into)
+        await provider.fetch(output, into, begun=begun)
     finally:
         timer.cancel()
 

@@ -317,11 +317,12 @@ class Provider(Protocol):
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop; whether it says that it does."""
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
 
         The file is there only once it is whole. What comes before lies beside it, under its name and `PART`; the next
-        try goes on with that, also in another folder that holds copies of all files whose names begin so.
+        try goes on with that, also with another name whose files are copies of all that begin so. Without `begun`
+        nothing has come yet, and it is not looked for.
 
         Raises:
             ResultLost: it could not be fetched whole.

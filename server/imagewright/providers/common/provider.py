@@ -125,10 +125,10 @@ class HttpProvider:
         """Return False: the vendor has no way to stop a call."""
         return False
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:
         """Write what came with the answer; what came as a link is streamed to disk without the key."""
         if output.data is None:
-            await self._http.download(self._account, output.url, into)
+            await self._http.download(self._account, output.url, into, begun=begun)
         else:
             await anyio.to_thread.run_sync(write_file, into, output.data)
 

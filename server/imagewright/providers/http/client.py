@@ -37,7 +37,7 @@ from imagewright.providers.http.classify import (
     tidy,
     unanswered,
 )
-from imagewright.providers.http.request import AT_ONCE, RESULT_BYTES, Purpose, Reply, read_json
+from imagewright.providers.http.request import AT_ONCE, Purpose, Reply, read_json
 from imagewright.settings import without_login
 from imagewright.text import SEAL, may_hold
 
@@ -138,7 +138,7 @@ class Sender(Protocol):
         ...
 
     async def download(
-        self, account: Account, url: str, into: Path, *, max_bytes: int = ..., with_key: bool = ...
+        self, account: Account, url: str, into: Path, *, with_key: bool = ..., begun: bool = ...
     ) -> None:
         """A result, streamed to disk; only with `with_key` the key goes to the vendor's own hosts."""
         ...
@@ -223,12 +223,13 @@ class HttpClient:
             await anyio.sleep(wait)
 
     async def download(
-        self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES, with_key: bool = False
+        self, account: Account, url: str, into: Path, *, with_key: bool = False, begun: bool = True
     ) -> None:
         """Stream a result to disk. The file is absent afterwards if the download failed.
 
         Only public addresses are fetched from, and this machine only where the account's address was set to it. With
-        `with_key`, the account's own addresses are fetched from too, and only they are sent the key.
+        `with_key`, the account's own addresses are fetched from too, and only they are sent the key. `begun`: see
+        `base.Provider.fetch`.
 
         Raises:
             ResultLost: it could not be fetched whole, and trying again a few times did not help.
@@ -236,10 +237,10 @@ class HttpClient:
         connections = await self._open()
         key_headers = account.headers_for if with_key else None
         url = _redact().opened(url, account.key) if SEAL in url else url
-        download = partial(connections.download, url, into, max_bytes=max_bytes, guard=account.guard, key=account.key)
+        download = partial(connections.download, url, into, guard=account.guard, key=account.key)
         for sends in count(1):
             try:
-                await download(key_headers=key_headers)
+                await download(key_headers=key_headers, begun=begun or sends > 1)
             except NotFetched as error:
                 words = tidy(str(error), account.key)
                 wait = self._download_retry.wait(sends, None) if error.passing else None

@@ -61,6 +61,8 @@ HEADERS = {
 }
 WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
 """For the connection alone: `_exchange` bounds the whole."""
+RESULT_BYTES = 300_000_000
+"""Most bytes of one result: 100 megapixels that do not compress."""
 DOWNLOAD_SECONDS = 3600.0
 """Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
 BLOCK = 1_000_000  # bytes gathered before they are written: each write is a hop to another thread
@@ -139,12 +141,12 @@ class Connections:
             return await _exchange(self._direct, request, headers, seconds, sending)
 
     async def download(
-        self, url: str, into: Path, *, max_bytes: int, guard: Guard, key: str, key_headers: KeyHeaders | None = None
+        self, url: str, into: Path, *, guard: Guard, key: str, begun: bool, key_headers: KeyHeaders | None = None
     ) -> None:
         """Try once to stream a result to disk; without `key_headers` no key is sent. `key` must not reach the disk.
 
-        What has come when it fails is left beside the file as a part, and the next try goes on with it where the file
-        is still the same, see `resume`.
+        What has come when it fails is left beside the file as a part, and a try with `begun` goes on with it where the
+        file is still the same, see `resume`. Without, a part is not looked for, and written over.
 
         Raises:
             NotFetched: it could not be fetched whole.
@@ -156,12 +158,11 @@ class Connections:
             opening = partial(opening, through=partial(keyed, self._direct, key_headers))
         try:
             with anyio.fail_after(DOWNLOAD_SECONDS):
-                begun = await DISK.run(part_of(into).exists)
-                if begun and await _resumed(url, into, opening, max_bytes):
+                if begun and await _resumed(url, into, opening):
                     return
                 host = self._hosts["/".join(url.split("/", 3)[:3])]
                 async with host, opening() as response:
-                    await _Incoming(response, url, into, max_bytes, key).store()
+                    await _Incoming(response, url, into, key).store()
         except TimeoutError as error:
             late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
             raise not_fetched(late) from error
@@ -303,9 +304,7 @@ def part_of(file: Path) -> Path:
     return file.with_name(f"{file.name}{PART}")
 
 
-async def _resumed(
-    url: str, into: Path, opening: Callable[..., AbstractAsyncContextManager[httpx.Response]], max_bytes: int
-) -> bool:
+async def _resumed(url: str, into: Path, opening: Callable[..., AbstractAsyncContextManager[httpx.Response]]) -> bool:
     """Fetch what is missing of a file; False where that cannot be done, and it has to begin anew.
 
     Raises:
@@ -317,12 +316,12 @@ async def _resumed(
     if begun is None:
         return False
     async with opening(headers=begun.headers, taken=resume.TAKEN) as response:
-        incoming = _Incoming(response, url, into, max_bytes)
+        incoming = _Incoming(response, url, into)
         try:
             if response.status_code == httpx.codes.OK:
                 await incoming.store()
             else:
-                blocks, incoming.total = begun.rest(response, max_bytes)
+                blocks, incoming.total = begun.rest(response, RESULT_BYTES)
                 incoming.written = begun.size
                 await incoming.store(blocks)
         except resume.OtherFileError as error:
@@ -339,8 +338,6 @@ class _Incoming:
     url: str
     """The address that was asked for."""
     into: Path
-    max_bytes: int
-    """Bytes of the whole file, at most."""
     key: str = ""
     """What no file may hold: a note that would is not written."""
     written: int = 0
@@ -357,7 +354,7 @@ class _Incoming:
         waiting = bytearray()
         wrote = anyio.current_time()
         try:
-            async for block in blocks or read_blocks(self.response, self.max_bytes):
+            async for block in blocks or read_blocks(self.response, RESULT_BYTES):
                 waiting += block
                 if len(waiting) >= BLOCK or anyio.current_time() - wrote > WRITE_EVERY:
                     await self._append(waiting)

@@ -35,8 +35,6 @@ AT_ONCE = 100_000
 holds pictures, and goes to a thread."""
 REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
-RESULT_BYTES = 300_000_000
-"""Most bytes of one result: 100 megapixels that do not compress."""
 PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 

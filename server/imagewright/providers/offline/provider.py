@@ -99,7 +99,7 @@ class Offline:
         """Return False: there is nothing to stop. Cancelling the call of `submit` stops its work."""
         return False
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:  # noqa: ARG002 - the contract's
         """Write the picture to the file.
 
         Raises:

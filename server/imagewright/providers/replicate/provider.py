@@ -115,9 +115,10 @@ class Replicate(HttpProvider):
         """Ask the vendor to stop."""
         return await self._request_cancel(self._base + handle.data["cancel"], replies.read_cancelled)
 
-    async def fetch(self, output: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
-        await self._http.download(self._account, output.url, into, with_key=self._account.may_send_key_to(output.url))
+        with_key = self._account.may_send_key_to(output.url)
+        await self._http.download(self._account, output.url, into, with_key=with_key, begun=begun)
 
     def _handle(self, prediction: Prediction, notes: Sequence[str]) -> Handle:
         usual = f"{PREDICTIONS}/{prediction.task}"
