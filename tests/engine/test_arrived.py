@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from imagewright.catalog.load import catalog
 from imagewright.engine.arrived import arrived_as, as_asked, differences, shape
 from imagewright.engine.job import Asked, JobSpec
 from imagewright.errors import PictureError
-from imagewright.imaging.files import PictureFacts
+from imagewright.imaging.files import HEAD_READ, PictureFacts
 from tests.support.crafted_files import flat_png
 from tests.support.pictures import opened, photo
 
@@ -209,3 +210,14 @@ async def test_a_result_far_beyond_its_order_is_not_decoded(tmp_path: Path) -> N
     assert (await arrived_as(file, 360_000)).facts.width == 600
     with pytest.raises(PictureError, match=r"600 x 600 px .* far more than was ordered"):
         await arrived_as(file, 359_999)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [None, HEAD_READ - 1, HEAD_READ, HEAD_READ + 1, 5 * HEAD_READ // 2])
+async def test_all_of_a_file_counts_in_its_digest(tmp_path: Path, size: int | None) -> None:
+    file = tmp_path / "picture"
+    data = photo(60, 40, "jpeg")
+    file.write_bytes(data.ljust(size or 0, b"\0"))
+    arrived = await arrived_as(file)
+    assert arrived.digest == hashlib.sha256(file.read_bytes()).digest()
+    assert (arrived.facts.width, arrived.facts.size) == (60, size or len(data))

@@ -58,19 +58,14 @@ async def arrived_as(file: Path, most_pixels: int = MAX_PIXELS) -> Arrived:
     Raises:
         PictureError: it is not a whole picture of a known format, or larger than that.
     """
+    digest = hashlib.sha256()
 
     def work(piece: Piece, file: Path) -> Arrived:
         if piece.cost > most_pixels * LOOK_BYTES:  # what takes less memory has fewer pixels
             check_pixels(file, most_pixels)
-        return Arrived(file, digest_of(file), *look(piece, file))
+        return Arrived(file, digest.digest(), *look(piece, file))
 
-    return await decode(work, file, per_pixel=LOOK_BYTES)
-
-
-def digest_of(file: Path) -> bytes:
-    """A digest of the whole file. Blocks."""
-    with file.open("rb", buffering=0) as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+    return await decode(work, file, per_pixel=LOOK_BYTES, feed=digest.update)
 
 
 async def as_asked(whole: Arrived, spec: JobSpec, file: Path) -> tuple[Arrived, list[str]]:

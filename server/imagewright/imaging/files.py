@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, cast
+from itertools import chain
+from typing import TYPE_CHECKING, cast
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.headers import (
@@ -45,7 +46,7 @@ from imagewright.imaging.signatures import (
 from imagewright.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PIL.ImageFile import ImageFile
@@ -147,22 +148,24 @@ def only_picture(data: bytes, form: str) -> tuple[bytes, tuple[str, ...]]:
         return cleaned(form, data) if form in PARTS else (data, held_by(form, data))
 
 
-def decoding_cost(source: bytes | Path, work: int) -> int:
+def decoding_cost(source: bytes | Path, work: int, feed: Callable[[bytes], object] | None = None) -> int:
     """The most memory in bytes that work on a picture takes; 0 where no decoder will be opened for it.
 
-    Of a file on disk only the beginning is read. `work` is bytes for each pixel beyond those of decoding, see
-    `limiter`.
+    `work` is bytes for each pixel beyond those of decoding, see `limiter`. Of a file on disk only the beginning is
+    read; with `feed`, all of it, and that is called with one piece after the other.
 
     Raises:
         StorageError: the file cannot be read.
     """
     if isinstance(source, bytes):
         return head_cost(source, len(source), work)
-    try:
-        with _open_file(source) as stream:
-            return head_cost(stream.read(HEAD_READ), os.fstat(stream.fileno()).st_size, work)
-    except OSError as error:
-        raise _unreadable(source, error) from error
+    with _opened(source) as (descriptor, size):
+        pieces = _pieces(descriptor, size)
+        head = next(pieces, b"")
+        if feed is not None:
+            for piece in chain((head,), pieces):
+                feed(piece)
+        return head_cost(head, size, work)
 
 
 def head_cost(head: bytes, size: int, work: int) -> int:
@@ -248,28 +251,39 @@ def _as_declared(size: Sides, declared: list[Sides], name: str) -> bool:
 def _bytes_of(source: bytes | Path) -> bytes:
     if isinstance(source, bytes):
         return source
-    try:
-        with _open_file(source) as file:
-            # A file of any size that is not a picture is refused on its head alone, before the rest is read.
-            _format_of(file.read(HEAD_BYTES))
-            file.seek(0)
-            return file.read()
-    except OSError as error:
-        raise _unreadable(source, error) from error
+    with _opened(source) as (descriptor, size):
+        # A file of any size that is not a picture is refused on its head alone, before the rest is read.
+        _format_of(os.read(descriptor, HEAD_BYTES))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        data = os.read(descriptor, size + 1)  # at once, as each piece beside the whole would be memory twice
+        return data if len(data) == size else b"".join((data, *_pieces(descriptor, size - len(data))))
 
 
-def _open_file(path: Path) -> BinaryIO:
-    """Open a file for reading; a pipe or device in its place is refused and never waited for."""
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, int]]:
+    """A descriptor of a file, and its size in bytes. A pipe or device in its place is refused and never waited for."""
+    # not a file object, which makes six system calls more
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    stream = os.fdopen(os.open(path, flags), "rb")
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
-        raise StorageError(f"cannot read {path}: it is not a regular file")
-    return stream
+    try:
+        descriptor = os.open(path, flags)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise StorageError(f"cannot read {path}: it is not a regular file")
+            yield descriptor, status.st_size
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _unreadable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot read {path}: {error.strerror or error}")
+def _pieces(descriptor: int, left: int) -> Iterator[bytes]:
+    """What is left of a file, which should be so many bytes: then its end is known without asking for more."""
+    while piece := os.read(descriptor, min(left + 1, HEAD_READ) if left >= 0 else HEAD_READ):
+        yield piece
+        left -= len(piece)
+        if left == 0:
+            return
 
 
 def _format_of(head: bytes) -> str:

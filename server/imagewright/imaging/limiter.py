@@ -241,12 +241,17 @@ async def in_worker(
 
 
 async def decode(
-    work: Callable[[Piece, Source, *More], Result], source: Source, *more: *More, per_pixel: int
+    work: Callable[[Piece, Source, *More], Result],
+    source: Source,
+    *more: *More,
+    per_pixel: int,
+    feed: Callable[[bytes], object] | None = None,
 ) -> Result:
     """Do work that decodes one picture, in a worker, once there is room for its pixels.
 
     The function is one of `workers`, or one that calls it; it gets the source and the further arguments. `per_pixel` is
-    the bytes it takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    the bytes it takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ... `feed` gets all bytes of
+    a file on disk before it is decoded.
 
     Raises:
         StorageError: the file cannot be read.
@@ -254,7 +259,7 @@ async def decode(
     """
 
     def at_once(piece: Piece) -> tuple[Result] | int:
-        cost = piece.cost = _cost(source, per_pixel)
+        cost = piece.cost = _cost(source, per_pixel, feed)
         return cost if cost > DECODING.least else (work(piece, source, *more),)
 
     # the least share is enough for most pictures, and then one thread does it all
@@ -266,10 +271,10 @@ async def decode(
         return await in_worker(work, source, *more, cost=done)
 
 
-def _cost(source: bytes | Path, per_pixel: int) -> int:
+def _cost(source: bytes | Path, per_pixel: int, feed: Callable[[bytes], object] | None) -> int:
     from imagewright.imaging.files import decoding_cost  # noqa: PLC0415 - not before it is needed
 
-    return decoding_cost(source, per_pixel)
+    return decoding_cost(source, per_pixel, feed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
