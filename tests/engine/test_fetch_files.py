@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.engine import trouble
-from imagewright.engine.pictures import PICTURE, remove_fetched
+from imagewright.engine.config import AbsentProvider
+from imagewright.engine.pictures import PICTURE, remove_fetched, write_private
 from imagewright.errors import ResultLost
+from imagewright.providers.base import Output
 from tests.support.engine_bench import MADE, SUBMITTED, SUBMITTING, Vendor, folder_of, left_behind, left_of, open_bench
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
-
-    from imagewright.providers.base import Output
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +36,27 @@ def test_of_what_was_fetched_only_ones_own_is_removed(tmp_path: Path) -> None:
         remove_fetched(tmp_path / f"fetch-1-me{PICTURE}")
         assert {file.name for file in tmp_path.iterdir()} == others
     remove_fetched(tmp_path / "gone" / f"fetch-1-me{PICTURE}")
+
+
+async def absent(file: Path, data: bytes) -> None:
+    await AbsentProvider("vendor").fetch(Output(data=data), file)
+
+
+async def private(file: Path, data: bytes) -> None:
+    write_private(file, data)
+
+
+@pytest.mark.parametrize("write", [absent, private])
+async def test_what_is_written_anew_changes_no_picture_that_was_kept_of_it(
+    tmp_path: Path, write: Callable[[Path, bytes], Awaitable[None]]
+) -> None:
+    file, kept = tmp_path / "file", tmp_path / "kept"
+    for data in (b"one", b"another"):
+        await write(file, data)
+        assert file.read_bytes() == data
+        if not kept.exists():
+            kept.hardlink_to(file)
+    assert kept.read_bytes() == b"one"
 
 
 async def test_a_folder_that_is_gone_is_made_again(home: Path) -> None:

@@ -307,7 +307,9 @@ class AbsentProvider:
         """
         if output.data is None:
             raise ResultLost(self.name, NOT_IN_USE)
-        await anyio.to_thread.run_sync(into.write_bytes, output.data)
+        from imagewright.engine.pictures import write_private  # noqa: PLC0415 - not for the start-up
+
+        await anyio.to_thread.run_sync(write_private, into, output.data)
 
 
 async def watch_files(
