@@ -152,7 +152,8 @@ class DecodeLimiter:
                 await waits()
                 with anyio.move_on_after(WAITS_SECONDS):
                     await turn.wait()
-            await turn.wait()
+            if not turn.is_set():  # else a wait would cost a round of the event loop
+                await turn.wait()
             yield
         finally:
             if turn.is_set():
