@@ -27,7 +27,7 @@ import anyio
 from imagewright.errors import StorageError
 from imagewright.providers.http.reply_files import locked, reply_file, write
 from imagewright.settings.folders import Folders
-from imagewright.storage.base import ChangedFileError
+from imagewright.storage import ChangedFileError
 from imagewright.storage.paths.files import open_file, rename_file
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL, NewPicture, PictureRecord

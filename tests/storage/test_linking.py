@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import ChangedFileError
+from imagewright.storage import ChangedFileError
 from imagewright.storage.paths import OpenFolder, files, keeping, open_folder
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
