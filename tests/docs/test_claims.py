@@ -14,7 +14,12 @@ from imagewright.engine.sending import STALE_SECONDS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MEGA
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import PollPolicy
-from imagewright.settings.table import REPLY_BUDGET, WAIT
+from imagewright.settings.table import HTTP_PATH, HTTP_PORT, REPLY_BUDGET, WAIT
+from imagewright.surface.delivery import MOST_SESSIONS, WRITE_SECONDS
+from imagewright.surface.http import BODY_SECONDS, IDLE_SECONDS, LONGEST_HEAD
+from imagewright.surface.listening import HEAD_SECONDS, HOSTS, MOST_CONNECTIONS
+from imagewright.surface.opening import LONGEST_LINE
+from imagewright.surface.output import MOST_CHARACTERS
 from imagewright.text import duration
 from tests.support.pages import PAGES, ROOT, blocks
 
@@ -43,6 +48,23 @@ def test_the_numbers_about_jobs_are_those_of_the_code() -> None:
     for words in ("After six hours without an end a job is `stalled`", "for up to an hour", "longer than 45 seconds"):
         assert words in text("docs/jobs.md")
     assert "stays below 700 kB" in text("docs/results.md")
+
+
+def test_the_bounds_of_the_server_over_http_are_those_of_the_code() -> None:
+    page = text("docs/http.md")
+    assert LONGEST_LINE == MOST_CHARACTERS, "the page names one bound for both"
+    for line in (
+        f"| {LONGEST_LINE >> 20} MiB, and so much for all that wait; it has to come within {BODY_SECONDS:.0f} s |",
+        f"| {LONGEST_HEAD >> 10} KiB, within {HEAD_SECONDS:.0f} s |",
+        f"| is hung up on after {WRITE_SECONDS:.0f} s |",
+        f"| {MOST_CONNECTIONS:,}; beyond them the one ends",
+        f"| {MOST_SESSIONS}; beyond them the one ends",
+        f"`{HTTP_PORT.variable}`, `{HTTP_PORT.name}` | {HTTP_PORT.default};",
+        f"`{HTTP_PATH.variable}`, `{HTTP_PATH.name}` | `{HTTP_PATH.default}` |",
+        f"`localhost`, which is {' and '.join(f'`{address}`' for address in HOSTS['localhost'])};",
+    ):
+        assert line in page
+    assert (IDLE_SECONDS, "and any after a day |" in page) == (24 * 3600, True)
 
 
 def test_input_pictures_may_have_as_many_pixels_as_it_says() -> None:
