@@ -124,3 +124,12 @@ def test_the_neutral_value_follows_from_the_argument(argument: Argument, expecte
 def test_a_neutral_value_is_known_however_it_is_written(sent: dict[str, Any], understood: dict[str, Any]) -> None:
     row = next(row for row in ROWS if {"seed", "model", "variants"} <= row.arguments().keys())
     assert check(row, {"prompt": "a fox"} | sent).given == {"prompt": "a fox"} | understood
+
+
+@each(WAYS, lambda row, operation: f"{row.tool}-{operation}")
+def test_auto_is_told_where_the_tool_does_not_list_it(row: Row, operation: OperationName) -> None:
+    listed = tool_definitions([row], ())[0]["inputSchema"]["properties"]
+    choices = [name for name, one in row.operations[operation].arguments.items() if one.values and not one.required]
+    found = check(row, fitting(row, operation) | dict.fromkeys(choices, " Auto"))
+    assert found.problems == ()
+    assert set(found.autos) == {name for name in choices if "auto" not in listed[name]["enum"]}

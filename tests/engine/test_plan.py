@@ -107,6 +107,25 @@ async def test_an_enlargement_is_priced_by_the_factor_the_vendor_has() -> None:
     assert plan.spec.exact_size == (3 * 32, 3 * 24)
 
 
+@pytest.mark.anyio
+async def test_a_reply_says_what_auto_stands_for_where_the_vendor_has_the_argument() -> None:
+    row, name, default = next(
+        (row, name, one.default)
+        for row in catalog().values()
+        for name, one in row.operations.get(
+            OperationName.GENERATE, ROW.operations[OperationName.EDIT]
+        ).arguments.items()
+        if one.values and not one.compared and one.default is not None
+    )
+    checked = check(row, {"prompt": "a kite", name: "auto"})
+    notes = {}
+    for taken in (("prompt", name), ("prompt",)):
+        takes = dict.fromkeys(taken, Limits())
+        route = replace(route_of("vendor"), tool=row.tool, operation=checked.operation, takes=takes)
+        notes[taken] = (await first_plan(candidates(checked, [route], None), limited=False)).notes
+    assert notes == {("prompt", name): (f"{name}: auto means {default} here.",), ("prompt",): ()}
+
+
 def of(pictures: tuple[bytes, ...] = (), row: Any = ROW, text: str = "/cat.png", **given: Any) -> str:
     if pictures:
         given["images"] = [f"{text}{place}" for place in range(len(pictures))]

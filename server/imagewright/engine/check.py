@@ -19,8 +19,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import KINDS, MODEL, PICTURE_KINDS, outside
-from imagewright.catalog.schema import stand_in
+from imagewright.catalog.row import AUTO, KINDS, MODEL, PICTURE_KINDS, outside
+from imagewright.catalog.schema import stand_in, union
 from imagewright.engine import refusals
 from imagewright.errors import Problem, Refusal
 from imagewright.text import is_whole, shown
@@ -60,6 +60,8 @@ class Checked:
     """The operation's arguments with their limits: those of the edition that was named."""
     edition: str = ""
     """The edition the caller named, where the row has it and the operation is served by editions; else empty."""
+    autos: tuple[str, ...] = ()
+    """The arguments that were sent as `auto` without it being listed, so that the schema does not say what it means."""
 
     @property
     def count(self) -> int:
@@ -131,7 +133,9 @@ def check(row: Row, arguments: object) -> Checked:
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
     if not problems and not edition and MODEL in known and not row.editions_for(operation, given):
         problems.append(Problem(MODEL, refusals.no_edition(row, operation, given)))
-    return Checked(row, operation, given, tuple(problems), own, edition)
+    sent = {name: arguments.get(name) for name, one in own.items() if one.values and name not in given}
+    autos = [name for name, value in sent.items() if str(value).strip().lower() == AUTO != union(row, name).unset]
+    return Checked(row, operation, given, tuple(problems), own, edition, tuple(autos))
 
 
 def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -269,9 +273,7 @@ def _is_long(form: Wanted, value: Any) -> bool:
 
 def _is_unset(form: Wanted, value: Any) -> bool:
     """Whether an argument was sent and not given: with an empty text or list, or with its neutral value."""
-    if value == [] or (isinstance(value, str) and (not value or value.isspace())):
-        return True
-    return _is(value, form.neutral)
+    return value == [] or (isinstance(value, str) and (not value or value.isspace())) or _is(value, form.neutral)
 
 
 def _says_nothing(argument: Argument, value: Any) -> bool:
@@ -372,8 +374,7 @@ def _path(value: Any) -> Any:
     """A path without its quotes. A leading `@` stays, as it may be part of a file's name."""
     if not isinstance(value, str):
         return value
-    stripped = value.strip()
-    bare = _unquoted(stripped)
+    bare = _unquoted(stripped := value.strip())
     return value if bare is stripped else bare
 
 

@@ -18,6 +18,7 @@ from imagewright.engine.pictures import MASK, prepare_all, without_pictures
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS, CallRecord, NewJob
+from imagewright.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,6 +101,7 @@ async def _plan(candidate: Candidate) -> Plan:
     route, checked, sources = candidate.route, candidate.checked, candidate.sources
     images, mask, notes = await prepare_all(sources, route)
     arguments = dict(candidate.arguments)
+    notes += [f"{name}: auto means {shown(arguments[name])} here." for name in checked.autos if name in arguments]
     _settle_ratio(arguments, route, sources, notes)
     spec = _spec_of(checked, sources, route, arguments, count=candidate.count, usd=candidate.usd)
     if spec.exact_size is not None:
