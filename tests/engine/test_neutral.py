@@ -82,7 +82,6 @@ def test_neutral_values_of_a_helper_tool_are_its_call_without_arguments(tool: st
 
 NEUTRAL = [
     (Argument(kind="text", describe="-"), ""),
-    (Argument(kind="text", describe="-", pattern="^x$"), ""),
     (Argument(kind="path", describe="-", min_length=1), ""),
     (Argument(kind="picture", describe="-"), ""),
     (Argument(kind="pictures", describe="-", min_items=1), []),

@@ -12,6 +12,7 @@ from imagewright.storage.library import day_bounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+WEEKDAYS = ("monday", "Tuesday", " wednesday", "THURSDAY", "friday ", "saturday", "sunday")
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"  # spelt out, so that no time zone data need be installed
 
 
@@ -58,6 +59,14 @@ def test_days_by_name() -> None:
     if before.astimezone().date() == datetime.now(UTC).astimezone().date():  # unless midnight passed meanwhile
         assert start <= before < end
         assert start_again == start
+
+
+def test_a_weekday_is_the_last_one_before_today() -> None:
+    today = datetime.now(UTC).astimezone().date()
+    found = [day_bounds(name)[0].date() for name in WEEKDAYS]
+    if today == datetime.now(UTC).astimezone().date():  # unless midnight passed meanwhile
+        assert [day.weekday() for day in found] == [*range(7)]
+        assert {(today - day).days for day in found} == {*range(1, 8)}
 
 
 @pytest.mark.parametrize("day", ["2026-13-40", "22.11.2026", "tomorrow", "0000-00-00", "", date.max])

@@ -93,8 +93,6 @@ class Limits(Strict):
     """The allowed values, in the order they are offered."""
     minimum: float | None = None
     maximum: float | None = None
-    pattern: str | None = None
-    """A regular expression that a text must match; its form is put into words by the argument's `describe`."""
     min_length: int | None = None
     """Characters of a text, after surrounding white space is ignored."""
     max_length: int | None = None
@@ -370,8 +368,6 @@ def outside(limits: Limits, value: Any) -> str:
 def _text_outside(limits: Limits, text: str) -> str:
     if limits.max_length is not None and len(text) > limits.max_length:
         return f"longer than {limits.max_length} characters"
-    if limits.pattern is not None and re.search(limits.pattern, text) is None:
-        return "not in the form it needs"
     if limits.min_length is not None and len(text.strip()) < limits.min_length:
         return f"shorter than {limits.min_length} characters"
     return ""

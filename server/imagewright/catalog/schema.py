@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, Edition, Limits, OperationName, Row, Rule, Scalar
 
 KEYWORDS = {
-    "pattern": "pattern",
     "minimum": "minimum",
     "maximum": "maximum",
     "min_length": "minLength",
@@ -126,8 +125,6 @@ def with_value(argument: Argument, value: Scalar | list[str] | None) -> Argument
         changes["values"] = (*argument.values, value)
     if argument.minimum is not None:
         changes["minimum"] = value
-    if argument.pattern is not None:
-        changes["pattern"] = f"^$|{argument.pattern}"
     return argument.model_copy(update=changes)
 
 

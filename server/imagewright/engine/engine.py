@@ -256,7 +256,7 @@ class Engine:
         """The first moment of a day, and what every ended job of all processes cost that was begun since, oldest first.
 
         Raises:
-            Refusal: the day is no date, `YYYY-MM-DD`, `today` or `yesterday`.
+            Refusal: the day is none, see `storage.library.day_bounds`.
         """
         return await (await self._calls()).costs(who, day)
 

@@ -132,8 +132,7 @@ def _value_problems(argument: Argument, value: Any) -> list[str]:
         return _list_problems(argument, value)
     if not (why := outside(argument, value)):  # then only the text itself can be wrong
         return [f"{say(value)} is longer than {LONGEST} characters" if is_whole(value) else BROKEN_TEXT]
-    form = f" ({argument.describe})" if argument.pattern is not None else ""
-    return [f"{say(value)} is {why}{form}{nearest_hint(argument, value)}"]
+    return [f"{say(value)} is {why}{nearest_hint(argument, value)}"]
 
 
 def _list_problems(argument: Argument, value: list[Any]) -> list[str]:

@@ -267,7 +267,7 @@ class Library:
             who: the owner of the pictures.
             text: words that all must be in the prompt, in any order or inside others. Case and accents are ignored.
             tool: name of the row.
-            day: the day on which they were made, in local time: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+            day: the day on which they were made, in local time, see `day_bounds`.
             parent: id of a picture they were made from directly.
             limit: how many at most.
             offset: how many to leave out first.
@@ -382,17 +382,18 @@ def day_bounds(day: date | str) -> tuple[datetime, datetime]:
     """The first moment of a day in local time, and the first of the next. They are 23, 24 or 25 hours apart.
 
     Args:
-        day: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+        day: a date, `YYYY-MM-DD`, `today`, `yesterday`, or a weekday in English: the last one before today.
 
     Raises:
         Refusal: it is not a day.
     """
     today = datetime.now().astimezone().date()
-    named = {"today": today, "yesterday": today - timedelta(days=1)}
+    past = [today - timedelta(days=ago) for ago in range(1, 8)]
+    named = {f"{one:%A}".lower(): one for one in past} | {"today": today, "yesterday": past[0]}
     try:
         chosen = named.get(day.strip().lower()) or date.fromisoformat(day.strip()) if isinstance(day, str) else day
         start, end = (datetime.combine(one, time.min) for one in (chosen, chosen + timedelta(days=1)))
         return start.astimezone(), end.astimezone()
     except (ValueError, OverflowError, OSError):
-        message = f"{shown(str(day))} is not a day of the calendar; write it as YYYY-MM-DD, such as {today}"
+        message = f"{shown(str(day))} is neither a date nor a weekday; write it as YYYY-MM-DD, such as {today}"
         raise Refusal(Problem("day", message)) from None

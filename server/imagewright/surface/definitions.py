@@ -115,7 +115,6 @@ OVERVIEW = "overview"
 """The guide topic that is about the choice among all tools."""
 PICTURES = frozenset({"image", "images", "mask"})
 """The arguments of all tools that name input pictures."""
-DAYS = r"^(today|yesterday|\d{4}-\d{2}-\d{2})$"
 ANY = "any"
 """In place of a tool's name: whichever it was."""
 GALLERY_LIMIT = 50
@@ -200,7 +199,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
         "image_gallery": {
             "text": Argument(kind="text", describe="Words that the prompt holds"),
             "model": Argument(kind="choice", values=(ANY, *models), default=ANY, describe="Made by this tool"),
-            "day": Argument(kind="text", pattern=DAYS, describe="Made on this day: today, yesterday or YYYY-MM-DD"),
+            "day": Argument(kind="text", describe="Made on this day: today, yesterday, a weekday or YYYY-MM-DD"),
             "parent": Argument(kind="text", describe="Made from this picture id"),
             "limit": Argument(kind="integer", minimum=1, maximum=GALLERY_LIMIT, default=10, describe="How many"),
             "offset": Argument(kind="integer", minimum=0, maximum=1_000_000_000, default=0, describe="Skip this many"),

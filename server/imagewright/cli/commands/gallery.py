@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagewright.storage.records import PictureRecord
 
 LIMIT = 20
-DAY_FORMS = "YYYY-MM-DD, today or yesterday"
+DAY_FORMS = "YYYY-MM-DD, today, yesterday, or a weekday for the last one before today"
 DAYS = completing(lambda: ("today", "yesterday"))
 PROMPT_LENGTH = 200
 """Characters of a prompt that are looked at for its line on a terminal; a pipe and `--json` get all of it."""
@@ -33,9 +33,7 @@ PROMPT_LENGTH = 200
 @click.command(cls=Command)
 @click.argument("text", default="", metavar="[TEXT]")
 @option("--tool", default="", metavar="TOOL", help="made by this tool", shell_complete=completing(catalog))
-@option(
-    "--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday", shell_complete=DAYS
-)
+@option("--day", default="", metavar="DAY", help=f"made on this day: {DAY_FORMS}", shell_complete=DAYS)
 @option(
     "--parent", default="", metavar="ID", help="made from this picture (img_...)", shell_complete=complete_picture_id
 )

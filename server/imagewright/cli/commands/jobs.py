@@ -49,7 +49,11 @@ job_argument = click.argument("job_id", metavar="ID", required=False, callback=_
 )
 @limit_option
 @option("--cost", is_flag=True, help="what was spent, by day, by tool and by provider")
-@option("--since", metavar="DAY", help="from this day: YYYY-MM-DD, today, yesterday (default: the first of the month)")
+@option(
+    "--since",
+    metavar="DAY",
+    help="from this day: YYYY-MM-DD, today, yesterday, a weekday (default: the first of the month)",
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, limit: int, cost: bool, since: str | None, as_json: bool) -> int | None:
