@@ -94,6 +94,10 @@ def test_clients_of_both_eras_that_listen_hear_of_a_change(home: Path) -> None:
         (home / "config.toml").write_text('[tools]\ndisable = ["qwen"]\n', encoding="utf-8")
         for events_of in (stream, heard):
             assert next(events_of)["method"] == "notifications/tools/list_changed"
+        after = server.client(MODERN)
+        late = events(after.response(after.begin("subscriptions/listen", wanted)))
+        heard_late = [next(late)["method"], next(late)["method"]]
+        assert heard_late == ["notifications/subscriptions/acknowledged", "notifications/tools/list_changed"]
         for client in (legacy, modern, other):
             assert "qwen" not in [tool["name"] for tool in client.ask("tools/list")["tools"]]
         refused = other.call("qwen", ASKED)

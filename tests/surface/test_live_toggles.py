@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp.server.subscriptions import ServerEvent, ToolsListChanged
 
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
 from imagewright.engine import config
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
+from imagewright.surface.server import CHANGES, News
 from tests.support.raw_client import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
 
 if TYPE_CHECKING:
@@ -69,6 +72,9 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
         assert victim in texts(client)
         assert main(["tools", "disable", victim]) == 0
         collect(client, NEWS)
+        if revision == MODERN:
+            listen(client)  # as one that listed the tools before the change, and listens only now
+            collect(client, NEWS)
         assert victim not in texts(client)
         refusal = client.call(victim, {"prompt": "x"})
         assert refusal["isError"] is True
@@ -76,6 +82,30 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
         assert main(["tools", "enable", victim]) == 0
         collect(client, NEWS)
         assert victim in texts(client)
+
+
+@pytest.mark.anyio
+async def test_whoever_begins_to_listen_hears_of_what_has_changed_since_it_was_listed() -> None:
+    async def listed(_ctx: object, _params: object) -> str:
+        return "tools"
+
+    async def heard_after(*requests: object) -> list[ServerEvent]:
+        """What is heard at once by who begins to listen after the tools were listed for each of these requests."""
+        for request in requests:
+            seeing = news.seen_by(listed, ToolsListChanged())
+            assert await seeing(SimpleNamespace(request=request), None) == "tools"  # type: ignore[arg-type]
+        found: list[ServerEvent] = []
+        news.subscribe(found.append)()
+        return found
+
+    news, over_http = News(), object()
+    assert await heard_after() == []
+    for change in reversed(CHANGES):
+        await news.publish(change)
+    assert await heard_after(over_http) == [*CHANGES], "somebody else may have asked"
+    assert await heard_after(None) == [*CHANGES[1:]]
+    await news.publish(ToolsListChanged())
+    assert await heard_after() == [*CHANGES]
 
 
 def test_files_are_looked_at_often_enough_for_the_promise() -> None:

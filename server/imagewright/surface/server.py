@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from mcp.server import ServerRequestContext
     from mcp.server.session import ServerSession
+    from mcp.server.subscriptions import ServerEvent
 
     from imagewright.engine.engine import Engine
     from imagewright.surface.delivery import Delivery
@@ -50,6 +51,8 @@ DELIVERY = "imagewright.delivery"
 NEWS_SECONDS = 5.0
 """Seconds for which is waited until a client takes each piece of news that the lists have changed. Over HTTP one may
 have stopped reading, and the others must not wait for it."""
+CHANGES: tuple[ServerEvent, ...] = (ToolsListChanged(), ResourcesListChanged(), PromptsListChanged())
+"""The news when the offer has changed."""
 LEAVING = "The server is leaving; nothing is lost: what it has begun goes on, and the same call gets its pictures"
 
 
@@ -72,6 +75,44 @@ class NotifyingServer(Server[Any]):
         return capabilities
 
 
+class News(InMemorySubscriptionBus):
+    """Tells those that listen that a list has changed, also where that was before they began to listen.
+
+    A client of the later era lists the tools first and listens afterwards, and must not miss a change in between. Over
+    HTTP it is not known which client asked for a list. Whoever begins to listen there is told of each list that has
+    ever changed, and may ask for one that it has already.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unseen: set[ServerEvent] = set()
+        """Which lists have changed since the client asked for them."""
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """As the SDK's. What the listener is told at once, the SDK sends behind its acknowledgement."""
+        unsubscribe = super().subscribe(listener)
+        for event in CHANGES:
+            if event in self._unseen:
+                listener(event)
+        return unsubscribe
+
+    async def publish(self, event: ServerEvent) -> None:
+        """As the SDK's; remembered for those that listen later."""
+        self._unseen.add(event)
+        await super().publish(event)
+
+    def seen_by(self, handler: Handler, event: ServerEvent) -> Handler:
+        """The handler of a list, after which its client knows of all changes so far."""
+
+        @wraps(handler)
+        async def seeing(ctx: Context, params: Any) -> Any:
+            if ctx.request is None:  # there is one client only
+                self._unseen.discard(event)
+            return await handler(ctx, params)
+
+        return seeing
+
+
 class McpServer:
     """One server over one engine, which is open for as long as the server runs.
 
@@ -92,8 +133,8 @@ class McpServer:
         prompts: Callable[[Engine], Prompts] = Prompts,
     ) -> None:
         self._engine = engine
-        self._bus = InMemorySubscriptionBus()
-        self._listening = ListenHandler(self._bus)
+        self._news = News()
+        self._listening = ListenHandler(self._news)
         self._garbage = Garbage()
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
@@ -105,13 +146,13 @@ class McpServer:
             title="Imagewright",
             version=__version__,
             instructions=self._instructions(),
-            on_list_tools=_guarded(self._list_tools),
+            on_list_tools=_guarded(self._news.seen_by(self._list_tools, ToolsListChanged())),
             on_call_tool=self._call_tool,
             get_tool_input_schema=self._tools.input_schema,
-            on_list_resources=_guarded(self._resources.listed),
+            on_list_resources=_guarded(self._news.seen_by(self._resources.listed, ResourcesListChanged())),
             on_list_resource_templates=_guarded(self._resources.templates),
             on_read_resource=_guarded(self._resources.read),
-            on_list_prompts=_guarded(pages.listed),
+            on_list_prompts=_guarded(self._news.seen_by(pages.listed, PromptsListChanged())),
             on_get_prompt=_guarded(pages.get),
             on_completion=_guarded(pages.complete),
             on_subscriptions_listen=self._listening,
@@ -133,8 +174,8 @@ class McpServer:
     async def offer_changed(self) -> None:
         """Renew the instructions and tell every client, of either era, that the lists have changed."""
         self.server.instructions = self._instructions()
-        for event in (ToolsListChanged(), ResourcesListChanged(), PromptsListChanged()):
-            await self._bus.publish(event)
+        for event in CHANGES:
+            await self._news.publish(event)
         async with anyio.create_task_group() as group:
             for connection, session in list(self._sessions.items()):
                 group.start_soon(self._send_news, connection, session)
