@@ -247,6 +247,20 @@ def test_a_file_that_another_program_changes_just_then_stays_and_so_does_its_not
     assert note.read_bytes() == before
 
 
+def test_the_draft_of_a_command_that_was_killed_goes_a_day_later_also_where_nothing_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, file = installed("cursor", AS_WRITTEN["cursor"])
+    old, young = (file.with_name(f".imagewright-{name}.part") for name in ("0", "1"))
+    for words, done in (([], "connected"), ([], "already connected"), (["--remove"], "removed")):
+        for draft in (old, young):
+            draft.write_text("{}", encoding="utf-8")
+        os.utime(old, (1000, 1000))
+        assert run("cursor", *words) == 0
+        assert capsys.readouterr().out.startswith(f"Cursor: {done} in")
+        assert (old.exists(), young.exists()) == (False, True)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_that_was_made_for_it_goes_although_its_client_has_written_it_anew(name: str) -> None:
     client, file = installed(name)

@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,7 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from imagewright.cli.connect import NAME, UNSAFE, Splice, apply, blocks, difference, jsonc
 from imagewright.errors import SettingsError, StorageError, why
-from imagewright.storage.paths.files import remove_file, replace_file, save_new
+from imagewright.storage.paths import open_folder
+from imagewright.storage.paths.files import remove_file, replace_file, save_new, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -200,6 +202,8 @@ def carry_out(change: Change, notes: Path, now: datetime) -> Path | None:
     Raises:
         StorageError: it cannot be written, or was changed by another program meanwhile. The file is as it was.
     """
+    with suppress(OSError), open_folder(change.file.parent) as folder:
+        sweep(folder)  # also where nothing is written: a draft that a killed command left can hold another server's key
     place = note_file(notes, change.file)
     known = read_note(place)
     taken = change.done in ("removed", "not connected")
