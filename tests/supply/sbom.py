@@ -9,6 +9,7 @@ also judges it in the tests.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -104,11 +105,14 @@ def _classified(package: Distribution) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the file that is named, else standard output."""
+    parser = argparse.ArgumentParser(prog="python -m tests.supply.sbom", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, help="where it is written; standard output by default")
+    file: Path | None = parser.parse_args(arguments).file
     moment = os.environ.get(EPOCH)
     now = datetime.now(UTC) if moment is None else datetime.fromtimestamp(int(moment), UTC)
     text = bill(closure(), now.replace(microsecond=0)) + "\n"
-    if arguments:
-        Path(arguments[0]).write_text(text, encoding="utf-8")
+    if file is not None:
+        file.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
     return 0

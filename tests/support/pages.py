@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md")
 """Every page whose blocks are tried."""
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -29,6 +29,7 @@ OURS = "imagewright"
 STARTERS = (("uvx",), ("pipx", "run"), ("uv", "run"))
 """Programs that start ours, by their first words."""
 OTHERS = {
+    "bash",
     "cat",
     "cd",
     "chmod",
