@@ -8,19 +8,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagewright.catalog.facts import LARGEST_CLASS, PIXELS_PER_K
 from imagewright.catalog.load import catalog, parse_row
+from imagewright.cli.calls import AT_ONCE as BATCH_AT_ONCE
+from imagewright.cli.inputs import PATIENCE as PIPE_PATIENCE
 from imagewright.cli.progress import CANCELLED, DONE, FAILED, OPEN, SOME
-from imagewright.engine.sending import STALE_SECONDS
+from imagewright.engine.inputs import INLINE_COPIES, INPUT_ROOM, WAIT_SECONDS
+from imagewright.engine.job import BEYOND_ORDER
+from imagewright.engine.run import LAST_ANSWER_SECONDS
+from imagewright.engine.sending import STALE_SECONDS, UNREADABLE_SECONDS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MEGA
+from imagewright.net import CALLERS_LOOK_UPS, LOOK_UP_SECONDS
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import PollPolicy
+from imagewright.providers.bfl.provider import Bfl
+from imagewright.providers.fal.provider import Fal
+from imagewright.providers.http.courier import GO_SECONDS
+from imagewright.providers.http.courier import IDLE_SECONDS as COURIER_IDLE_SECONDS
+from imagewright.providers.kie.provider import Kie
+from imagewright.providers.replicate.provider import Replicate
+from imagewright.settings.keys import LONGEST_KEY
 from imagewright.settings.table import HTTP_PATH, HTTP_PORT, REPLY_BUDGET, WAIT
+from imagewright.storage.stores import LATELY
 from imagewright.surface.delivery import MOST_SESSIONS, WRITE_SECONDS
-from imagewright.surface.http import BODY_SECONDS, IDLE_SECONDS, LONGEST_HEAD
+from imagewright.surface.http import BODY_SECONDS, LONGEST_HEAD
+from imagewright.surface.http import IDLE_SECONDS as SESSION_SECONDS
 from imagewright.surface.listening import HEAD_SECONDS, HOSTS, MOST_CONNECTIONS
 from imagewright.surface.opening import LONGEST_LINE
 from imagewright.surface.output import MOST_CHARACTERS
-from imagewright.text import duration
+from imagewright.text import byte_size, duration
+from tests.support.each import each
 from tests.support.pages import PAGES, ROOT, blocks
 
 if TYPE_CHECKING:
@@ -50,21 +67,44 @@ def test_the_numbers_about_jobs_are_those_of_the_code() -> None:
     assert "stays below 700 kB" in text("docs/results.md")
 
 
-def test_the_bounds_of_the_server_over_http_are_those_of_the_code() -> None:
-    page = text("docs/http.md")
-    assert LONGEST_LINE == MOST_CHARACTERS, "the page names one bound for both"
-    for line in (
-        f"| {LONGEST_LINE >> 20} MiB, and so much for all that wait; it has to come within {BODY_SECONDS:.0f} s |",
-        f"| {LONGEST_HEAD >> 10} KiB, within {HEAD_SECONDS:.0f} s |",
-        f"| is hung up on after {WRITE_SECONDS:.0f} s |",
-        f"| {MOST_CONNECTIONS:,}; beyond them the one ends",
-        f"| {MOST_SESSIONS}; beyond them the one ends",
-        f"`{HTTP_PORT.variable}`, `{HTTP_PORT.name}` | {HTTP_PORT.default};",
-        f"`{HTTP_PATH.variable}`, `{HTTP_PATH.name}` | `{HTTP_PATH.default}` |",
-        f"`localhost`, which is {' and '.join(f'`{address}`' for address in HOSTS['localhost'])};",
-    ):
-        assert line in page
-    assert (IDLE_SECONDS, "and any after a day |" in page) == (24 * 3600, True)
+LEAST_BEYOND = round(BEYOND_ORDER * (LARGEST_CLASS * PIXELS_PER_K) ** 2 / MEGA)
+NUMBERS = [
+    ("docs/http.md", f"| the body of a request | {LONGEST_LINE >> 20} MiB, within {BODY_SECONDS:.0f} s |"),
+    ("docs/http.md", f"| the bodies of all requests that wait for their answers | {MOST_CHARACTERS >> 20} MiB |"),
+    ("docs/http.md", f"| the head of a request | {LONGEST_HEAD >> 10} KiB, within {HEAD_SECONDS:.0f} s |"),
+    ("docs/http.md", f"| its connection is closed after {WRITE_SECONDS:.0f} s |"),
+    ("docs/http.md", f"| connections | {MOST_CONNECTIONS:,}; beyond them,"),
+    ("docs/http.md", f"| sessions | {MOST_SESSIONS}; beyond them,"),
+    ("docs/http.md", f"each ends after {duration(SESSION_SECONDS)} without use |"),
+    ("docs/http.md", f"`{HTTP_PORT.variable}`, `{HTTP_PORT.name}` | {HTTP_PORT.default};"),
+    ("docs/http.md", f"`{HTTP_PATH.variable}`, `{HTTP_PATH.name}` | `{HTTP_PATH.default}` |"),
+    ("docs/http.md", f"`localhost`, which is {' and '.join(f'`{address}`' for address in HOSTS['localhost'])};"),
+    ("docs/jobs.md", f"Kie {duration(Kie.poll_policy.keeps)}, fal {duration(Fal.poll_policy.keeps)}, most"),
+    ("docs/jobs.md", f"others {duration(PollPolicy().keeps)}, Replicate {duration(Replicate.poll_policy.keeps)},"),
+    ("docs/jobs.md", f"BFL {duration(Bfl.poll_policy.keeps)}."),
+    (
+        "docs/courier.md",
+        f"waited for up to {duration(UNREADABLE_SECONDS)}, or for {duration(LAST_ANSWER_SECONDS)} once",
+    ),
+    ("docs/courier.md", f"Without the word `go` within {GO_SECONDS:.0f} s nothing is sent"),
+    ("docs/courier.md", f"or after {duration(COURIER_IDLE_SECONDS)} without a request"),
+    ("docs/batches.md", f"At most {BATCH_AT_ONCE} calls run at a time"),
+    ("docs/command-line.md", f"a pipe that stays silent for {duration(PIPE_PATIENCE)} is not waited for"),
+    ("docs/keys.md", f"has more than {LONGEST_KEY} characters"),
+    ("docs/storage.md", f"`imagewright doctor` names it for {duration(LATELY)}"),
+    ("SECURITY.md", f"{CALLERS_LOOK_UPS} at once and {LOOK_UP_SECONDS:.0f} seconds each"),
+    ("SECURITY.md", f"more than {BEYOND_ORDER} times the pixels of its order, and at least {LEAST_BEYOND} megapixels"),
+    ("SECURITY.md", f"input pictures take {byte_size(INPUT_ROOM)} in all calls together"),
+    ("SECURITY.md", f"for {duration(WAIT_SECONDS)} at most"),
+    ("SECURITY.md", f"and counts for {INLINE_COPIES} times its pictures"),
+    ("SECURITY.md", f"up to {LONGEST_LINE >> 20} MiB a line"),
+]
+"""Sentences with numbers of the code, by the page that they stand on."""
+
+
+@each(NUMBERS)
+def test_a_number_on_a_page_is_that_of_the_code(page: str, words: str) -> None:
+    assert words in text(page)
 
 
 def test_input_pictures_may_have_as_many_pixels_as_it_says() -> None:
