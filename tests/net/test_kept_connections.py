@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 
     from imagewright.net import Resolver
 
@@ -159,6 +159,34 @@ async def test_a_closed_pool_keeps_nothing_of_what_was_still_open(site: Site, po
         assert await response.aread() == b"/"
     assert await get(pool, url, at(LOOPBACK)) == b"/"
     assert site.connections == 2
+
+
+async def test_a_request_waits_for_its_answer_alone_and_its_end_for_nothing(site: Site, pool: Pool) -> None:
+    """The library's own locks would be waited for at both ends, and an end that is cancelled there closes nothing."""
+    url = f"http://one.example:{site.port}/"
+    await get(pool, url, at(LOOPBACK))
+    waits = 0
+
+    class Sent:
+        def __await__(self) -> Generator[Any, None, httpx.Response]:
+            nonlocal waits
+            sending = pinned(pool, at(LOOPBACK), Guard(loopback=True))(httpx.Request("GET", url)).__await__()
+            while True:
+                try:
+                    waited = next(sending)
+                except StopIteration as end:
+                    answer: httpx.Response = end.value
+                    return answer
+                waits += 1
+                yield waited
+
+    response = await Sent()
+    assert waits == 1
+    assert [block async for block in cast("httpx.AsyncByteStream", response.stream)] == [b"/"]
+    with pytest.raises(StopIteration):
+        response.aclose().send(None)
+    assert await get(pool, url, at(LOOPBACK)) == b"/"
+    assert site.connections == 1
 
 
 @asynccontextmanager

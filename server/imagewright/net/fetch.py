@@ -6,22 +6,21 @@ also where an IPv6 address carries an IPv4 one. The connections for all other re
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import urlencode
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 import httpcore
 import httpx
 
 from imagewright.net import (
     DEFAULT_PORTS,
-    IN_ONE_GO,
-    LEAST_PIECE,
-    MOST_PIECES,
     FetchError,
     NotFoundError,
     NotPublicError,
@@ -32,7 +31,7 @@ from imagewright.net import (
     unfetched,
     usual_authorities,
 )
-from imagewright.net.stream import Network
+from imagewright.net.stream import FAILURES, IDLE_SECONDS, MOST_IDLE, NO_BODY, Connection, Pieces, connect
 from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
@@ -48,12 +47,10 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0  # a connection that brings nothing for this long is given up
-IDLE_SECONDS = 15.0
-BLOCK = 1_000_000  # bytes of a request that are given to a connection at once
-"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
-dropped is one whose outcome is unknown."""
-MOST_IDLE = 32  # idle connections that a pool keeps
+MOST_COMMON = 256
+"""Of so many kinds of questions is kept what the questions of each have in common."""
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+WAITS = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
 
 
 class Place(NamedTuple):
@@ -96,7 +93,7 @@ class Pool:
         self._reading = anyio.Lock(fast_acquire=True)
         self._most_idle = most_idle
         self._idle_seconds = idle_seconds
-        self._idle: dict[httpcore.AsyncHTTPConnection, tuple[Place, float]] = {}
+        self._idle: dict[Connection, tuple[Place, float]] = {}
         """With the place of each and since when it is idle, the oldest first."""
 
     async def send(
@@ -111,38 +108,45 @@ class Pool:
             httpx.TransportError: the place does not answer, or the connection broke.
         """
         url = httpcore.URL(scheme=place.scheme, host=place.address, port=place.port, target=request.url.raw_path)
-        extensions = {**request.extensions, "sni_hostname": place.host}
-        ready = httpcore.Request(
-            request.method, url, headers=request.headers.raw, content=request.stream, extensions=extensions
-        )
+        ready = httpcore.Request(request.method, url, content=request.stream, extensions=request.extensions)
+        ready.headers = request.headers.raw  # they are as they have to be, and are not looked at one by one again
+        seconds = request.extensions.get("timeout", {}).get("connect")
         old = await self._take(place) if kept else None
         try:
             try:
-                connection = old or await self._opened(url)
+                connection = old or await self._opened(place, seconds)
                 answer = await connection.handle_async_request(ready)
             except (httpcore.NetworkError, httpcore.RemoteProtocolError):
                 if not (again and old):
                     raise
-                connection = await self._opened(url)
+                connection = await self._opened(place, seconds)
                 answer = await connection.handle_async_request(ready)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise named(error) from error
         headers = httpx.Headers(answer.headers)
         headers.encoding = headers.encoding  # it is found out once, not for every header that is read
-        body = _Body(answer.aiter_stream(), self, place, connection, answer)
+        body = _Body(cast("AsyncIterable[bytes]", answer.stream), self, place, connection, answer)
         return httpx.Response(answer.status, headers=headers, stream=body, request=request)
 
-    async def _opened(self, url: httpcore.URL) -> httpcore.AsyncHTTPConnection:
-        """A new connection, which opens with its first request."""
-        if url.scheme == b"https":
-            async with self._reading:  # one reads for all
+    async def _opened(self, place: Place, seconds: float | None) -> Connection:
+        """A new connection. The connection itself and its encryption may take so many seconds each."""
+        authorities = await self._authorities() if place.scheme == "https" else None
+        stream = await connect(place.address, place.port, seconds)
+        if authorities is not None:
+            authorities.set_alpn_protocols(["http/1.1"])
+            await stream.start_tls(authorities, place.host, seconds)
+        return Connection(httpcore.Origin(place.scheme.encode(), place.address.encode(), place.port), stream)
+
+    async def _authorities(self) -> ssl.SSLContext:
+        async with self._reading:  # one reads for all
+            if self._verify is None:
                 try:
-                    self._verify = self._verify or await anyio.to_thread.run_sync(usual_authorities)
+                    self._verify = await anyio.to_thread.run_sync(usual_authorities)
                 except OSError as error:
                     raise httpcore.ConnectError(f"the authorities' certificates cannot be read: {error}") from error
-        return httpcore.AsyncHTTPConnection(url.origin, self._verify, network_backend=Network())
+            return self._verify
 
-    async def _take(self, place: Place) -> httpcore.AsyncHTTPConnection | None:
+    async def _take(self, place: Place) -> Connection | None:
         """The newest connection to a place, if it can still be used."""
         await self._tidy()
         for connection in [one for one, (where, _) in reversed(self._idle.items()) if where == place]:
@@ -152,14 +156,14 @@ class Pool:
                 await connection.aclose()
         return None
 
-    async def give_back(self, place: Place, connection: httpcore.AsyncHTTPConnection) -> None:
+    async def give_back(self, place: Place, connection: Connection) -> None:
         """Keep a connection whose answer is closed, if another request can follow on it."""
         if connection.is_idle():
-            self._idle[connection] = place, anyio.current_time()
+            self._idle[connection] = place, time.monotonic()
             await self._tidy()
 
     async def _tidy(self) -> None:
-        oldest = anyio.current_time() - self._idle_seconds
+        oldest = time.monotonic() - self._idle_seconds
         while self._idle:
             connection, (_, since) = next(iter(self._idle.items()))
             if len(self._idle) <= self._most_idle and since > oldest:
@@ -175,54 +179,19 @@ class Pool:
 
 
 @dataclass(slots=True, eq=False)
-class Body(httpx.AsyncByteStream):
-    """The body of a request, in blocks: the event loop copies what the connection does not take at once."""
-
-    whole: bytes
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for begin in range(0, len(self.whole), BLOCK):
-            yield self.whole[begin : begin + BLOCK]
-
-
-@dataclass(slots=True, eq=False)
-class Pieces(httpx.AsyncByteStream):
-    """The body of an answer, as it comes, in a bounded number of pieces."""
-
-    blocks: AsyncIterable[bytes]
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = size = 0
-        try:
-            async for block in self.blocks:
-                pieces, size = pieces + 1, size + len(block)
-                if not pieces % IN_ONE_GO:  # many can come without a pause
-                    if pieces > MOST_PIECES + size // LEAST_PIECE:
-                        raise httpcore.RemoteProtocolError("its answer comes in too many pieces")
-                    await anyio.lowlevel.checkpoint()
-                yield block
-        except _FAILURES as error:
-            raise named(error) from error
-
-
-@dataclass(slots=True, eq=False)
 class _Body(Pieces):
     """One whose closing gives the connection back."""
 
     pool: Pool
     place: Place
-    connection: httpcore.AsyncHTTPConnection | None
+    connection: Connection | None
     answer: httpcore.Response
 
     async def aclose(self) -> None:
         connection, self.connection = self.connection, None
-        if connection is not None:
-            with anyio.CancelScope(shield=True):
-                await self.answer.aclose()
-                await self.pool.give_back(self.place, connection)
-
-
-_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+        if connection is not None:  # what waits here is shielded by itself
+            await self.answer.aclose()
+            await self.pool.give_back(self.place, connection)
 
 
 def pinned(pool: Pool, look_up: Resolver, guard: Guard) -> Send:
@@ -303,11 +272,12 @@ async def read_blocks(response: httpx.Response, max_bytes: int, before: int = 0)
         raise FetchError(too_large, "too_large")
     come = before
     try:
-        async for block in response.aiter_raw():
+        async for block in cast("AsyncIterable[bytes]", response.stream):
             come += len(block)
             if come > max_bytes:
                 raise FetchError(too_large, "too_large")
             yield block
+        await response.aclose()  # so that the connection is free while the last block is written
     except httpx.TimeoutException as error:
         raise FetchError(f"{host} stopped sending for {STALL_SECONDS:g} s", "too_slow") from error
     except (httpx.TransportError, httpx.DecodingError) as error:
@@ -328,8 +298,8 @@ async def _follow(send: Send, url: str, headers: Mapping[str, str]) -> httpx.Res
 
 async def _get(send: Send, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
     """One GET. Without a client, which would look into the redirect itself, and keep cookies."""
-    timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
-    request = httpx.Request("GET", url, headers=dict(headers), extensions={"timeout": timeout})
+    lines = [(b"Host", url.netloc), *((name.encode(), value.encode()) for name, value in headers.items())]
+    request = httpx.Request("GET", url, headers=lines, stream=NO_BODY, extensions={"timeout": WAITS})
     try:
         return await send(request)
     except (NotFoundError, NotPublicError, httpx.TransportError) as error:
@@ -364,3 +334,40 @@ def check_place(url: httpx.URL) -> None:
     if not 0 <= (url.port or 0) <= LAST_PORT:
         raise ValueError(f"there is no port above {LAST_PORT}")
     _ = url.host  # decodes the name
+
+
+def question(
+    url: str, query: Mapping[str, str], headers: tuple[tuple[str, str], ...], waits: Mapping[str, float | None]
+) -> httpx.Request:
+    """A GET of an address without a query, with this one; see `in_full` for where it stands.
+
+    What it has in common with others that differ in the query alone is made once for all. `waits` are httpx's timeouts.
+
+    Raises:
+        ValueError: nothing can be sent to such an address.
+    """
+    common, extensions = _common(url, headers), dict[str, Any](timeout=waits)
+    if query:
+        extensions["target"] = b"%b?%b" % (common.url.raw_path, urlencode(query).encode())
+    return httpx.Request("GET", common.url, headers=common.headers, stream=NO_BODY, extensions=extensions)
+
+
+def in_full(request: httpx.Request) -> httpx.Request:
+    """The same request with its query in its address as well: for whoever sends it in another way than by a `Pool`."""
+    if target := request.extensions.pop("target", None):
+        request.url = request.url.copy_with(raw_path=target)
+    return request
+
+
+@lru_cache(MOST_COMMON)
+def _common(url: str, headers: tuple[tuple[str, str], ...]) -> httpx.Request:
+    made = httpx.Request("GET", url, headers=headers)
+    check_place(made.url)
+    add_login(made)
+    return made
+
+
+def add_login(request: httpx.Request) -> None:
+    """Add the header for the user name and password of its address, such as a gateway's, if there are any."""
+    if request.url.userinfo:
+        next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))

@@ -12,26 +12,50 @@ import select
 import socket
 import ssl
 import sys
-from contextlib import suppress
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, cast
+from urllib.request import getproxies
 
 import anyio.lowlevel
 import httpcore
+import httpx
 
-from imagewright.net import HEAD_BYTES, HEAD_LINES, Heads
+from imagewright.net import (
+    HEAD_BYTES,
+    HEAD_LINES,
+    IN_ONE_GO,
+    LEAST_PIECE,
+    MOST_PIECES,
+    Heads,
+    literal,
+    named,
+    usual_authorities,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 
 AHEAD = 1 << 18
 """Bytes that are read before somebody wants them; twice as many at most."""
+BLOCK = 1_000_000  # bytes of a request that are given to a connection at once
+FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+"""What goes wrong with a connection."""
+MOST_IDLE = 32  # idle connections that a pool keeps
+IDLE_SECONDS = 15.0
+"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
+dropped is one whose outcome is unknown."""
+DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""Never through the environment's proxy: it has another loopback."""
 EYEBALLS = 0.25
 """Seconds after which the next address of a host is tried beside one that does not answer (RFC 8305)."""
 
 
 async def _bounded(work: Awaitable[Any], seconds: float | None, late: type[Exception], failed: type[Exception]) -> Any:
     try:
+        if seconds is None:
+            return await work
         async with asyncio.timeout(seconds):
             return await work
     except TimeoutError as error:
@@ -60,7 +84,8 @@ class Stream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the library's
         """What has come, or what comes next; empty at the end."""
-        data: bytes = await _bounded(self._reader.read(max_bytes), timeout, httpcore.ReadTimeout, httpcore.ReadError)
+        seconds = None if self._has_come else timeout  # else it does not wait
+        data: bytes = await _bounded(self._reader.read(max_bytes), seconds, httpcore.ReadTimeout, httpcore.ReadError)
         if self._waiting:
             end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
             short = self._odd is None and end > 0 and data.count(b"\n", 0, end) < HEAD_LINES
@@ -76,7 +101,8 @@ class Stream(httpcore.AsyncNetworkStream):
         self._waiting, self._odd = True, None
         if buffer:
             self._writer.write(buffer)
-            await _bounded(self._writer.drain(), timeout, httpcore.WriteTimeout, httpcore.WriteError)
+            seconds = timeout if self._writer.transport.get_write_buffer_size() else None  # as above
+            await _bounded(self._writer.drain(), seconds, httpcore.WriteTimeout, httpcore.WriteError)
 
     async def start_tls(
         self,
@@ -96,10 +122,13 @@ class Stream(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks for: whether an idle connection has something to read, as one has that was closed."""
         if info == "is_readable":
-            come = vars(self._reader)["_buffer"]  # there is no other way to ask
             ended = self._reader.at_eof() or self._reader.exception() is not None
-            return bool(come) or ended or _is_readable(self._writer.get_extra_info("socket"))
+            return self._has_come or ended or _is_readable(self._writer.get_extra_info("socket"))
         return self._writer.get_extra_info({"server_addr": "peername", "client_addr": "sockname"}.get(info, info))
+
+    @property
+    def _has_come(self) -> bool:
+        return bool(vars(self._reader)["_buffer"])  # there is no other way to ask
 
     async def aclose(self) -> None:
         """Close it, without waiting for the other side."""
@@ -117,24 +146,74 @@ def _is_readable(socket: Any) -> bool:
     return bool(poll.poll(0))
 
 
-class Network(httpcore.AsyncNetworkBackend):
-    """Opens them."""
+async def connect(host: str, port: int, seconds: float | None) -> Stream:
+    """A connection to an address, or to a name that the system looks up."""
+    opening = asyncio.open_connection(host, port, limit=AHEAD, happy_eyeballs_delay=None if literal(host) else EYEBALLS)
+    return Stream(*await _bounded(opening, seconds, httpcore.ConnectTimeout, httpcore.ConnectError))
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - as above
-        *_: Any,
-        **_named: Any,
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection to an address."""
-        delay: float | None = EYEBALLS
-        with suppress(ValueError):
-            delay = None if ip_address(host) else EYEBALLS
-        opening = asyncio.open_connection(host, port, limit=AHEAD, happy_eyeballs_delay=delay)
-        return Stream(*await _bounded(opening, timeout, httpcore.ConnectTimeout, httpcore.ConnectError))
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
+class Connection(httpcore.AsyncHTTP11Connection):
+    """HTTP over such a connection, for one request at a time.
+
+    The pool gives it to one request at a time, so the library's lock is left out: it is taken at the beginning and the
+    end of each request, and lets the event loop go round once each time.
+    """
+
+    def __init__(self, origin: httpcore.Origin, stream: Stream) -> None:
+        super().__init__(origin, stream)
+        vars(self)["_state_lock"] = nullcontext()
+
+
+@dataclass(slots=True, eq=False)
+class Body(httpx.AsyncByteStream):
+    """The body of a request, in blocks: the event loop copies what the connection does not take at once."""
+
+    whole: bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for begin in range(0, len(self.whole), BLOCK):
+            yield self.whole[begin : begin + BLOCK]
+
+
+NO_BODY = Body(b"")
+
+
+@dataclass(slots=True, eq=False)
+class Pieces(httpx.AsyncByteStream):
+    """The body of an answer, as it comes, in a bounded number of pieces."""
+
+    blocks: AsyncIterable[bytes]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = size = 0
+        try:
+            async for block in self.blocks:
+                pieces, size = pieces + 1, size + len(block)
+                if not pieces % IN_ONE_GO:  # many can come without a pause
+                    if pieces > MOST_PIECES + size // LEAST_PIECE:
+                        raise httpcore.RemoteProtocolError("its answer comes in too many pieces")
+                    await anyio.lowlevel.checkpoint()
+                yield block
+        except FAILURES as error:
+            raise named(error) from error
+
+
+class Proxied(Pieces):
+    """One that comes through a proxy. Its head is bounded by the library alone, to 100 kB."""
+
+    async def aclose(self) -> None:
+        """Give its connection back to the library."""
+        await cast("httpx.AsyncByteStream", self.blocks).aclose()
+
+
+def through_proxies() -> httpx.AsyncClient | None:
+    """What sends as the environment's proxies want it; None where it names none."""
+    if not any(getproxies().get(kind) for kind in ("http", "https", "all")):
+        return None
+    return httpx.AsyncClient(
+        verify=usual_authorities(),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MOST_IDLE, keepalive_expiry=IDLE_SECONDS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+        mounts=dict.fromkeys(DIRECT),
+    )

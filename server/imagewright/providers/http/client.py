@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -23,7 +23,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, NotSent, ProviderError, ResultLost, TaskEnded
-from imagewright.net import DEFAULT_PORTS, Guard, blocks, is_loopback_url
+from imagewright.net import CACHE_SIZE, DEFAULT_PORTS, Guard, blocks, is_loopback_url
 from imagewright.providers.http.classify import (
     NO_KEY,
     Broken,
@@ -42,7 +42,7 @@ from imagewright.settings import without_login
 from imagewright.text import SEAL, may_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imagewright.providers.http.dispatch import Dispatch
@@ -58,8 +58,6 @@ SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpo
 """Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
 BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
-LIMIT_HEADERS = "x-ratelimit-limit-"
-"""What the headers begin with that `read_limits` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Account:
 
     def guard_for(self, request: Request[Any]) -> Guard | None:
         """What a request has to pass; None where it is for a base as it was set. Behind a `*`, a vendor names hosts."""
-        written = [base for base in self.bases if "*" not in base]
+        written = tuple(base for base in self.bases if "*" not in base)
         own = request.with_key and (len(written) == len(self.bases) or _is_of(request.url, written))
         return None if own else self.guard
 
@@ -107,7 +105,8 @@ class Account:
         return self.auth
 
 
-def _is_of(url: str, bases: Sequence[str]) -> bool:
+@lru_cache(CACHE_SIZE)
+def _is_of(url: str, bases: tuple[str, ...]) -> bool:
     try:
         scheme, host, port = _origin(url)
     except ValueError:  # not an address, such as `http://[` or one whose port is not a number
@@ -261,11 +260,11 @@ class HttpClient:
             await connections.aclose()
 
     async def _open(self) -> Connections:
-        async with self._opening:
-            if self._connections is None:
-                # in a thread, as importing httpx takes long
-                self._connections = await anyio.to_thread.run_sync(_connect)
-            return self._connections
+        if self._connections is None:
+            async with self._opening:
+                if self._connections is None:  # in a thread, as importing httpx takes long
+                    self._connections = await anyio.to_thread.run_sync(_connect)
+        return self._connections
 
     async def _exchange(
         self,
@@ -362,7 +361,7 @@ def _connect() -> Connections:
 
 def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:
     """What the reader returns for the reply; if it returns nothing, what the status means."""
-    reply = replace(reply, json=read_json(reply.body))
+    reply = Reply(reply.status, reply.headers, reply.body, read_json(reply.body))
     try:
         read = request.read(reply)
     except Exception as error:  # noqa: BLE001 - a reader does nothing but read the reply
@@ -381,8 +380,7 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
             found = request.limits(replace(reply, json=read_json(reply.body)))
         except Exception as error:  # noqa: BLE001 - as in `_read`: the shape of an answer is the vendor's to change
             log.warning("%s: the limits in a reply have an unknown shape (%s)", account.provider, type(error).__name__)
-    stated = any(name.startswith(LIMIT_HEADERS) for name in reply.headers)
-    return read_limits(reply.headers) if found is None and stated else found
+    return read_limits(reply.headers) if found is None else found
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:

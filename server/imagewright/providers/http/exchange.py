@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
-from urllib.request import getproxies
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
-from imagewright.net import FetchError, NotFoundError, NotPublicError, codings_of, look_up, usual_authorities
+from imagewright.net import FetchError, NotFoundError, NotPublicError, codings_of, look_up
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
-    IDLE_SECONDS,
-    MOST_IDLE,
-    Body,
-    Pieces,
+    MOST_COMMON,
     Place,
     Pool,
+    add_login,
     check_place,
+    in_full,
     open_public,
     pinned,
+    question,
     read_blocks,
 )
+from imagewright.net.stream import Body, Proxied, through_proxies
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of, json_body
 from imagewright.storage.batches import Batches
@@ -37,7 +37,7 @@ from imagewright.storage.paths.files import open_file, remove_file, rename_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -50,8 +50,6 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
 """Submits and uploads that are sent at the same time; the others wait. Many systems allow 1,024 open files."""
 MOST_DOWNLOADS = 32  # results that are fetched from one host at the same time
-DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
 HEADERS = {
     "Accept": "*/*",
@@ -88,13 +86,6 @@ class _Watch:
         self.sending = True
 
 
-class _Proxied(Pieces):
-    """The body of an answer that comes through a proxy. Its head is bounded by the library alone, to 100 kB."""
-
-    async def aclose(self) -> None:
-        await cast("httpx.AsyncByteStream", self.blocks).aclose()
-
-
 class Connections:
     """The connections of this process to vendors. Making it blocks for the certificates if there is a proxy."""
 
@@ -103,7 +94,7 @@ class Connections:
             # their own lines hold whole addresses, and a result link's query is a secret
             logging.getLogger(name).setLevel(logging.WARNING)
         self._pool = Pool()
-        self._proxied = _through_proxies()
+        self._proxied = through_proxies()
         self._room = anyio.Semaphore(MOST_AT_ONCE, fast_acquire=True)
         self._hosts = defaultdict[str, anyio.Semaphore](partial(anyio.Semaphore, MOST_DOWNLOADS, fast_acquire=True))
 
@@ -179,8 +170,8 @@ class Connections:
         time, polls no less than here, where 33 connections served 200 jobs that asked once a second.
         """
         if self._proxied is not None:
-            answer = await self._proxied.send(request, stream=True)
-            answer.stream = _Proxied(cast("httpx.AsyncByteStream", answer.stream))
+            answer = await self._proxied.send(in_full(request), stream=True)
+            answer.stream = Proxied(cast("httpx.AsyncByteStream", answer.stream))
             return answer
         return await self._pool.send(request, Place.of(request.url))
 
@@ -189,19 +180,6 @@ class Connections:
         await self._pool.aclose()
         if self._proxied is not None:
             await self._proxied.aclose()
-
-
-def _through_proxies() -> httpx.AsyncClient | None:
-    """What sends as the environment's proxies want it; None where it names none."""
-    if not any(getproxies().get(kind) for kind in ("http", "https", "all")):
-        return None
-    return httpx.AsyncClient(
-        verify=usual_authorities(),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MOST_IDLE, keepalive_expiry=IDLE_SECONDS),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        mounts=dict.fromkeys(DIRECT),
-    )
 
 
 async def _exchange(
@@ -213,18 +191,16 @@ async def _exchange(
 ) -> Reply:
     watch = _Watch(None if sending is None else sending.begin, sending=request.purpose is Purpose.POLL)
     try:
-        with anyio.fail_after(seconds):
-            if request.json is None and not (request.fields or request.files):
-                built = _build(request, headers, watch)
-            else:  # pictures inside JSON take long to encode
+        with anyio.move_on_after(seconds):
+            if request.has_body and not request.content:  # pictures inside JSON take long to encode
                 built = await anyio.to_thread.run_sync(_build, request, headers, watch)
+            else:
+                built = _build(request, headers, watch)
             response = await send(built)
             try:
                 return await _read(response, request.max_bytes)
             finally:
                 await response.aclose()
-    except TimeoutError as error:
-        raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
     except NotFoundError as error:
         raise Broken("the host of its link cannot be found", reached=False) from error
     except NotPublicError as error:
@@ -232,6 +208,7 @@ async def _exchange(
         raise Broken(f"its link leads to {where}", reached=False, barred=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: of a redirect that leads nowhere
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
+    raise Broken(f"no answer within {seconds:g} s", reached=watch.sending)
 
 
 def _build(request: Request[Any], headers: Mapping[str, str], watch: _Watch) -> httpx.Request:
@@ -240,7 +217,11 @@ def _build(request: Request[Any], headers: Mapping[str, str], watch: _Watch) -> 
     Raises:
         Broken: nothing can be sent to such an address. Only an address that the vendor gave can be like that.
     """
+    lines = _with_usual(tuple(headers.items()), has_json=request.json is not None)
+    extensions: dict[str, Any] = {"timeout": WAITS} if watch.sending else {"timeout": WAITS, "trace": watch}
     try:
+        if watch.sending and request.method == "GET" and not (request.has_body or "?" in request.url):
+            return question(request.url, request.query, lines, WAITS)
         url = httpx.URL(f"{request.url}?{urlencode(request.query)}" if request.query else request.url)
         check_place(url)
     except ValueError as error:
@@ -248,23 +229,24 @@ def _build(request: Request[Any], headers: Mapping[str, str], watch: _Watch) -> 
     built = httpx.Request(
         request.method,
         url,
-        headers=_with_usual(headers if request.json is None else {"Content-Type": "application/json", **headers}),
+        headers=lines,
         data=dict(request.fields) or None,
         files=[(part.label, (part.name, part.data, part.mime)) for part in request.files] or None,
         content=request.content if request.json is None else json_body(request.json),
-        extensions={"timeout": WAITS} if watch.sending else {"timeout": WAITS, "trace": watch},
+        extensions=extensions,
     )
     if isinstance(built.stream, httpx.ByteStream) and len(built.content) > BLOCK:
         built.stream = Body(built.content)
-    if url.userinfo:  # of a gateway's address
-        next(httpx.BasicAuth(url.username, url.password).auth_flow(built))
+    add_login(built)
     return built
 
 
-def _with_usual(headers: Mapping[str, str]) -> dict[str, str]:
+@lru_cache(MOST_COMMON)
+def _with_usual(headers: tuple[tuple[str, str], ...], *, has_json: bool) -> tuple[tuple[str, str], ...]:
     """These headers, and the usual ones that are not among them."""
-    own = {name.lower() for name in headers}
-    return {**{name: value for name, value in HEADERS.items() if name.lower() not in own}, **headers}
+    own = {name.lower() for name, _ in headers}
+    usual = {**HEADERS, "Content-Type": "application/json"} if has_json else HEADERS
+    return *((name, value) for name, value in usual.items() if name.lower() not in own), *headers
 
 
 async def _read(response: httpx.Response, max_bytes: int) -> Reply:
@@ -273,12 +255,12 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     Raises:
         Broken: it is larger than allowed, packed or not, or its packing is not taken.
     """
-    coding = response.headers.get("Content-Encoding")
-    codings = codings_of(coding) if coding else []
+    names = {name.lower(): value for name, value in response.headers.items()}
+    codings = codings_of(names.get("content-encoding", ""))
     body, received = bytearray(), 0
     inflater: Inflater | None = None  # made with the first block: without a body there is no coding
     try:
-        async for block in response.aiter_raw():
+        async for block in cast("AsyncIterable[bytes]", response.stream):
             received += len(block)
             if codings:
                 inflater = inflater or Inflater(coding_of(codings))
@@ -294,7 +276,6 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
         if response.status_code < httpx.codes.BAD_REQUEST:
             raise Broken(f"its answer cannot be read: {error}", reached=True) from error
         body.clear()  # the status of a refusal says enough
-    names = {name.lower(): value for name, value in response.headers.items()}
     whole = bytes(body) if len(body) < STEP else await anyio.to_thread.run_sync(bytes, body)  # a list may have 64 MB
     return Reply(response.status_code, names, whole)
 
@@ -352,13 +333,13 @@ class _Incoming:
             FetchError: it is empty, cut short, too large, or a page or message instead of a picture.
         """
         waiting = bytearray()
-        wrote = anyio.current_time()
+        wrote = time.monotonic()
         try:
             async for block in blocks or read_blocks(self.response, RESULT_BYTES):
                 waiting += block
-                if len(waiting) >= BLOCK or anyio.current_time() - wrote > WRITE_EVERY:
+                if len(waiting) >= BLOCK or time.monotonic() - wrote > WRITE_EVERY:
                     await self._append(waiting)
-                    wrote = anyio.current_time()
+                    wrote = time.monotonic()
         except FetchError:
             if waiting:
                 await self._append(waiting)

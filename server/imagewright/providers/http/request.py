@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ REPLY_BYTES = 4_000_000
 PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""Half of a character as JSON writes it; two of them that belong together make a whole one."""
 MOST_VALUES = 300_000
 """Commas and opening brackets of a reply: reading so many takes some 30 ms and 20 MB. Base64 has none of them."""
 
@@ -162,6 +165,11 @@ class Request(Generic[T]):
     request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine
     only where one of the account's addresses is on it."""
 
+    @property
+    def has_body(self) -> bool:
+        """Whether there is more to send than the address and headers."""
+        return self.json is not None or bool(self.fields or self.files or self.content)
+
 
 @dataclass(slots=True)
 class Sending:
@@ -196,7 +204,9 @@ def read_json(body: bytes | str) -> Any:
     if len(body) > MOST_VALUES and sum(map(body.count, marks)) > MOST_VALUES:
         return None
     try:
-        return _repaired(json.loads(body))
+        text = body if isinstance(body, str) else body.decode(json.detect_encoding(body), "surrogatepass")
+        content = json.loads(text)
+        return content if is_whole(text) and HALF.search(text) is None else _repaired(content)
     except (ValueError, RecursionError):
         return None
 
