@@ -9,6 +9,7 @@ spellings of a secret, see `providers.http.redact`.
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from base64 import b64encode
 from dataclasses import dataclass
@@ -68,9 +69,9 @@ LONG_SECRET: Final = 16
 """Letters and digits a key needs for its parts to be searched for as well."""
 PART_OF_SECRET: Final = 12
 """Letters and digits in a row that count as a part of such a key."""
-ESCAPES: Final = (b"%", b"=", b"&", b"<", b"\\u", b"\\x", b"\\0", b"\\1")
+ESCAPES: Final = (b"%", b"=", b"&", b"<", b"\\u", b"\\x", b"\\0", b"\\1", b"\\2", b"\\3")
 """Begin what can stand for a letter, or between two, in percent-encoding, quoted-printable, HTML, JSON and C."""
-BLANKS: Final = (b"\\n", b"\\r", b"\\t", b"\\b", b"\\f", b"\\v")
+BLANKS: Final = rb"\\[bfnrtv]"
 """Blank signs as JSON and C write them, with a letter that is no part of a key."""
 LONGEST_LINK: Final = 8_000
 """Characters of an id or a link, at most. Only words, which are cut, and pictures in base64 are longer."""
@@ -383,12 +384,11 @@ def may_hold(data: bytes, secret: str) -> bool:
 
 
 def _holds(data: bytes, secret: str) -> bool:
-    if not data.isascii() or sum(map(data.count, ESCAPES)) > 1 or (len(secret) > 1 and secret.encode() in data):
+    if not data.isascii() or any(map(data.__contains__, ESCAPES)) or (len(secret) > 1 and secret.encode() in data):
         return True
-    for code in BLANKS:
-        data = data.replace(code, b"")
-    letters = data.translate(LOWERED, NOT_COMPARED)
-    return any(map(letters.__contains__, pieces_of(secret)))
+    readings = {data, re.sub(BLANKS, b"", data)}  # a backslash may also just stand before a letter of the key
+    found = (map(one.translate(LOWERED, NOT_COMPARED).__contains__, pieces_of(secret)) for one in readings)
+    return any(map(any, found))
 
 
 def is_base64(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,15 @@ import pytest
 from imagewright.errors import BadKey, VendorUnavailable
 from imagewright.providers.http.classify import Retry, cited, cleaned, tidy
 from imagewright.providers.http.client import Account, HttpClient
-from imagewright.providers.http.redact import SEALED, opened, seal_in, without_key, without_keys
+from imagewright.providers.http.redact import (
+    SEALED,
+    _may_stand_within,
+    _spans,
+    opened,
+    seal_in,
+    without_key,
+    without_keys,
+)
 from imagewright.providers.http.request import Purpose, Reply, Request
 from imagewright.text import may_hold
 from tests.support.each import each
@@ -33,6 +42,11 @@ REPEATED = (
     "\uff53", "e\u0301", "x*.…",
 )  # fmt: skip
 """Of what long texts are made that take as long as any: the key, a piece of it, codes, and what only begins one."""
+ODD = (
+    "%", "=", "&", "<", ">", "\\", ";", "%4", "%25", "=4", "= ", "=\n", "=\r\n", "\n", "\\n", "\\\\n", "\\u", "\\u00",
+    "\\x", "\\0", "&#", "&amp;", "&#x", "<b", "b>", "<b>", '"', "\0", "狐", "\u0301", "?sig=", " ", "-",
+)  # fmt: skip
+"""What may stand between the letters of a key, or look like the beginning or the end of a code."""
 PART = 25_000
 """Characters of the shorter text, where it is counted how the time grows."""
 
@@ -118,6 +132,33 @@ def test_what_may_hold_the_key_is_never_missed_by_the_quick_look() -> None:
             for text in (plain, json.dumps([plain]), json.dumps({"inner": json.dumps([plain])})):
                 assert may_hold(text.encode(), key), name
         assert not may_hold(b'{"id": "abc", "status": "done", "url": "https://vendor.example/a/b.png"}', key)
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_no_text_that_holds_the_key_is_missed_where_all_are_read_at_once(key: str) -> None:
+    """Against reading each for itself. They are made at random of parts of the key and of codes, whole and broken."""
+    chance = random.Random(key)  # noqa: S311 - it has to be the same each time
+    held = [False, True]
+    for _ in range(400):
+        texts = [_made_up(key, chance) for _ in range(3)]
+        content: Any = {texts[0]: 1, "b": [texts[1], {"c": chance.choice((None, 7, 0.5))}], "a": texts[2]}
+        if chance.random() < 0.3:
+            texts.append(json.dumps(content))
+            content = {"inner": texts[-1], "&": [content]}
+        held.append(any(_spans(text, key) for text in texts))
+        assert _may_stand_within(content, key) or not held[-1], content
+        assert may_hold(json.dumps(content).encode(), key) or not held[-1], content
+    assert 40 < sum(held) < 360
+
+
+def _made_up(key: str, chance: random.Random) -> str:
+    spelled = SPELLINGS[chance.choice([*SPELLINGS])](key)
+    start = chance.randrange(len(spelled) // 2)
+    piece = spelled[start : start + chance.choice((9, 15, 25, 50, 200))]
+    for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
+        place = chance.randrange(len(piece) + 1)
+        piece = piece[:place] + chance.choice(ODD) + piece[place:]
+    return "".join(chance.choice((piece, "a word", chance.choice(ODD))) for _ in range(chance.randrange(1, 4)))
 
 
 @pytest.mark.parametrize("text", REPEATED)
