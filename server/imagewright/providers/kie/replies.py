@@ -187,8 +187,9 @@ read_gpt4o = partial(read_flux_kontext, moderation=GPT4O_MODERATION)
 def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
     """Why an answer does not say how the task stands. The task may have been paid for nevertheless."""
     if code == OK:
-        unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
-        return None if envelope.data else unseen
+        if envelope.data:
+            return None
+        return VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
     kind, words = CODES.get(code, UNKNOWN_CODE).poll, envelope.message or f"code {code}"
     if code in DOUBTFUL_ENDS:
         return TaskEnded(_by_words(code, envelope.message, kind)(NAME, words, charged=None), sure=False)
