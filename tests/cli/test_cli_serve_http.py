@@ -164,13 +164,48 @@ def test_a_link_to_no_file_is_not_taken_for_no_token(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
 
 
-def test_the_server_on_standard_input_loads_nothing_of_it() -> None:
-    code = (
-        "import sys, imagewright.surface.stdio, imagewright.cli.commands.serve; "
-        "print(*(name for name in sys.modules if name.startswith('imagewright.surface')))"
-    )
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - our own program
-    loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
+LOOKS = """
+import gc, os, sys, threading, time
+from imagewright.cli.main import main
+
+def look():
+    while not gc.get_freeze_count():
+        time.sleep(0.01)
+    loaded = (name for name in sys.modules if name.startswith("imagewright.surface"))
+    print("loaded:", gc.isenabled(), *loaded, file=sys.stderr, flush=True)
+    os._exit(0)
+
+def loads(event, arguments):
+    if event == "import" and arguments[0] == "mcp.server":
+        print("loads:", gc.isenabled(), file=sys.stderr)
+
+sys.addaudithook(loads)
+threading.Thread(target=look).start()
+main(["serve"])
+"""
+"""A server that says whether it looks for garbage, and what it has loaded."""
+
+
+def test_the_server_on_standard_input_loads_nothing_of_it_and_looks_for_garbage_later(
+    child_environment: dict[str, str],
+) -> None:
+    stdin, never = os.pipe()  # its client never says a word
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", LOOKS],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env=child_environment,
+        )
+    finally:
+        os.close(stdin)
+        os.close(never)
+    before, after = done.stderr.splitlines()
+    assert before == "loads: False"
+    assert after.startswith("loaded: True ")
+    loaded = {name.rpartition(".")[2] for name in after.split()}
     assert "stdio" in loaded
     assert loaded.isdisjoint({"http", "listening", "delivery", "client"})

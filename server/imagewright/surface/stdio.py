@@ -80,8 +80,7 @@ SWITCH_SECONDS = 0.001
 """Seconds after which a thread that computes lets another one run; 5 ms by default. While 200 calls were served on a
 busy machine, 99 of 100 pings were answered within 130 ms instead of 240."""
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""The signals after which the server leaves, as far as the system has them: Ctrl-C; what clients and service managers
-send; a terminal that was closed; Ctrl-Break on Windows."""
+"""The signals after which it leaves: Ctrl-C, TERM of clients and service managers, a closed terminal, Ctrl-Break."""
 
 
 async def serve_stdio(settings: Settings) -> bool:
@@ -364,14 +363,15 @@ def _standard_input() -> Iterator[int]:
 
 
 async def _spare_the_loaded() -> None:
-    """Take the loaded modules out of the garbage collector, which holds up everything for as long as it runs.
+    """Turn the garbage collector on, without what is loaded: to look through that in a burst of calls took 70 ms.
 
-    Of more than 100,000 objects, it took 70 ms in the middle of a burst of calls. After that it looks less often: while
-    200 calls were served it ran 18 times instead of 144, took half of the time, and 10 ms at most instead of 17.
+    It also runs less often: 18 times instead of 144 for 200 calls, half as long in all, and 10 ms at most, not 17.
     """
+    gc.enable()
+    gc.set_threshold(*COLLECT_AFTER)
+    gc.freeze()
     await anyio.sleep(LOADED_SECONDS)
     gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _watch_signals(ending: Ending) -> None:

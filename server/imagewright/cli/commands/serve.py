@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -73,6 +74,7 @@ def _over_stdio() -> bool:
     settings = load_settings(os.environ, command_line())
     if sys.stdin.isatty():
         put_error(GREETING)
+    gc.disable()  # what is loaded now stays, and to look for garbage in it takes 40 ms; `serving` turns it on again
     with ended_by_the_system():
         import anyio  # noqa: PLC0415 - a wrong option or setting is answered without loading the server
 
