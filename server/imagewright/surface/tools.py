@@ -17,7 +17,6 @@ import anyio
 import mcp.types as t
 
 from imagewright.catalog.row import verb
-from imagewright.engine.check import read_arguments
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
 from imagewright.storage.records import LOCAL
@@ -111,6 +110,8 @@ class Tools:
         offer, name = self._engine.offer, params.name
         helper = self._helpers.get(name)
         if helper is not None and name in offer.helpers:
+            from imagewright.engine.check import read_arguments  # noqa: PLC0415 - no list of tools needs it
+
             self.listed()
             return await helper(ctx, read_arguments(self._arguments[name], params.arguments))
         if helper is not None:

@@ -19,7 +19,6 @@ from imagewright.errors import (
     ResultLost,
     TaskEnded,
 )
-from imagewright.imaging.limiter import DECODING, RESIZE_BYTES, decode
 from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.offline.routes import NAME, offline_routes
@@ -53,8 +52,9 @@ class Offline:
             NotSent: another process began with it.
             RequestRejected: a picture cannot be read, or the file of the trained model cannot be used.
         """
-        from imagewright.imaging.workers import open_picture, read_mask  # noqa: PLC0415 - not before it is needed
-        from imagewright.providers.offline.work import Given, made, memory_of  # noqa: PLC0415 - loads Pillow: as above
+        from imagewright.imaging.limiter import DECODING, RESIZE_BYTES, decode  # noqa: PLC0415 - not before it is needed
+        from imagewright.imaging.workers import open_picture, read_mask  # noqa: PLC0415 - as above
+        from imagewright.providers.offline.work import Given, made, memory_of  # noqa: PLC0415 - as above; loads Pillow
 
         if sending is not None:
             if sending.again:  # it costs nothing and comes out the same
