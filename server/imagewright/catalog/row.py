@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,8 +30,7 @@ Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pic
 PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
 
 
-@dataclass(frozen=True, slots=True)
-class KindFacts:
+class KindFacts(NamedTuple):
     """What the parts of the program need to know of a kind. A new kind is a word in `Kind` and a line in `KINDS`."""
 
     words: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,8 +59,7 @@ class CommandLine:
     """The level of the log; None where the option was not given."""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetTable:
+class BudgetTable(NamedTuple):
     """Limits in USD, over all server processes of the user. None means no limit."""
 
     per_call: float | None = None
@@ -230,8 +229,7 @@ def is_settled(now: int, *times: int) -> bool:
     return abs(now - newest) >= (FINE_STEP if newest % 1_000_000_000 else COARSE_STEP)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """One setting with what is in force, for people."""
 
     name: str
@@ -271,7 +269,7 @@ def placed(environment: Mapping[str, str], command_line: CommandLine) -> list[Pl
             layers = [(f"the command line ({one.option})", options.get(one)), (one.variable, of_variables)]
             whole = _placed(one.name or one.variable, [*layers, (str(path), of_file)])
             if one.kind.is_secret and whole.source:
-                whole = replace(whole, value=HIDDEN)
+                whole = whole._replace(value=HIDDEN)
             default = one.default_words or _as_written(one.default)
             found.append(whole if whole.source else Placed(whole.name, default, ""))
     return found

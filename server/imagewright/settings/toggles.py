@@ -7,7 +7,7 @@ configuration file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagewright.errors import SettingsError
 from imagewright.settings import without_secrets
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """What one source sets about tools."""
 
     source: str
@@ -31,8 +30,7 @@ class Layer:
     """These are on; nothing is said about any other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a tool is on, and why."""
 
     on: bool

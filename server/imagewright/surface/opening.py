@@ -13,9 +13,8 @@ import codecs
 import json
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import anyio
 import mcp.types as t
@@ -57,8 +56,7 @@ LONGEST_NAME = 200
 """Characters of what is sent back as it came: a method's name, an id, a progress token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A line that is not a message."""
 
     code: int

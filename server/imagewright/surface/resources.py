@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -199,8 +198,7 @@ def first_page_only(params: t.PaginatedRequestParams | None) -> None:
         raise MCPError(t.INVALID_PARAMS, "Unknown cursor: there is one page")
 
 
-@dataclass(frozen=True, slots=True)
-class PromptPage:
+class PromptPage(NamedTuple):
     """One prompt."""
 
     name: str
