@@ -377,7 +377,8 @@ def narrowed(argument: Argument, limits: Limits) -> Argument:
     Raises:
         ValueError: a limit is wider than the argument's own, or shuts out its default.
     """
-    changes = {key: value for key, value in limits.model_dump().items() if value is not None}
+    if not (changes := {key: value for key, value in limits if value is not None}):
+        return argument
     for key, value in changes.items():
         own = getattr(argument, key)
         wider = {

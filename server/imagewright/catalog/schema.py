@@ -153,7 +153,7 @@ def union(row: Row, name: str, *, auto: bool = False) -> Union:
     if not found:
         raise KeyError(name)
     wide = _widest(row, found)
-    unset = neutral(wide, catalog().get(row.tool, row).arguments()[name])
+    unset = neutral(wide, tuple(forms(catalog().get(row.tool, row), name).values()))
     if auto and unset == AUTO != wide.default:
         wide = wide.model_copy(update={"default": None})
         found = {operation: with_value(form, AUTO) for operation, form in found.items()}
@@ -184,7 +184,7 @@ def _editions(row: Row, name: str) -> str:
 
 def _by_edition(row: Row, name: str, wide: Argument) -> list[str]:
     """Which values only one edition takes, or only one lacks that lives on. In other cases a refusal names them."""
-    if len(row.editions) < FEW:
+    if len(row.editions) < FEW or (wide.values is None and wide.max_items is None):
         return []
     limits = {key: _limits_in(row, edition, name) for key, edition in row.editions.items()}
     groups: dict[tuple[str, ...], list[str]] = {}
