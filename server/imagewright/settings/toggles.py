@@ -6,7 +6,6 @@ configuration file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagewright.errors import SettingsError
@@ -38,8 +37,7 @@ class Decision(NamedTuple):
     """Names the source, such as "switched off by the command line"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Toggles:
+class Toggles(NamedTuple):
     """Decides for each tool by the first layer that says anything about it. Where none does, the tool is on."""
 
     layers: tuple[Layer, ...] = ()
