@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 
@@ -183,3 +184,25 @@ async def test_the_memory_that_a_webp_takes_is_reckoned(monkeypatch: pytest.Monk
 )
 def test_only_what_may_become_a_webp_is_reckoned_as_one(target: Target, each: int) -> None:
     assert target.bytes_for("png", 200) == each
+
+
+FORKS = """
+import os, signal, sys
+from functools import partial
+import anyio
+from imagewright.imaging.limiter import PROBE_BYTES, decode
+from imagewright.imaging.workers import probe
+
+work = partial(decode, probe, sys.stdin.buffer.read(), per_pixel=PROBE_BYTES)
+anyio.run(work)
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+signal.alarm(20)  # a thread that only its parent has would be waited for in vain
+anyio.run(work)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_process_that_was_forked_decodes_with_threads_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS], input=noise(40, 30), check=False)  # noqa: S603 - our own words
+    assert done.returncode == 0

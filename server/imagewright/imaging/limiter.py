@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from math import inf, isqrt
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
@@ -24,6 +24,7 @@ from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from imagewright.catalog.row import PictureLimits
@@ -212,6 +213,19 @@ class Piece:
                 self._kill()
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """The threads that wait for workers. They are our own: anyio's take three rounds of the event loop for each hop."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - the workers load this module too, and need none
+
+    # more than there are shares of the memory: one that nobody waits for any more is busy until its worker has ended
+    return ThreadPoolExecutor(4 * MOST_AT_ONCE, "decoding")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 async def in_worker(
     work: Callable[[Piece, *More], Result], *arguments: *More, cost: int = 0, tick: float = TICK_SECONDS
 ) -> Result:
@@ -233,7 +247,7 @@ async def in_worker(
 
     timers = [loop.call_later(tick, count)]
     try:
-        return await anyio.to_thread.run_sync(partial(work, piece, *arguments), abandon_on_cancel=True)
+        return await loop.run_in_executor(_threads(), partial(work, piece, *arguments))
     except anyio.get_cancelled_exc_class():
         piece.end()
         raise
