@@ -23,9 +23,10 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
+from io import BufferedReader
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.limiter import Preview, Target
@@ -50,6 +51,8 @@ HEAD_LIMIT = 64_000
 """Most bytes of what a message says, without the files that go with it."""
 PIPE_BYTES = 1 << 20
 """What the pipe to the server holds, so that a preview goes into it at once; any user may have so much (pipe(7))."""
+READ_BYTES = 1 << 16
+"""Bytes that are read from a pipe at once: nearly every message with its preview."""
 KEPT_VARIABLES = frozenset(
     {"SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"}
     | {"PYTHONPYCACHEPREFIX"}
@@ -76,13 +79,16 @@ def write_message(descriptor: int, head: Mapping[str, Any], files: Sequence[byte
         OSError: nobody reads it.
     """
     text = json.dumps(head).encode("ascii")
-    for part in (_LENGTHS.pack(len(text), sum(map(len, files))) + text, *files):
+    parts = [_LENGTHS.pack(len(text), sum(map(len, files))), text, *files]
+    if sum(map(len, parts)) <= PIPE_BYTES:  # in one go: else who waits for it would be woken for each part
+        parts = [b"".join(parts)]
+    for part in parts:
         view = memoryview(part)
         while view:
             view = view[os.write(descriptor, view) :]
 
 
-def read_head(pipe: FileIO) -> tuple[Head, int] | None:
+def read_head(pipe: BinaryIO) -> tuple[Head, int] | None:
     """What a message says, and how many bytes follow it; None at the end of the pipe.
 
     Raises:
@@ -104,16 +110,10 @@ def read_head(pipe: FileIO) -> tuple[Head, int] | None:
     return head, more
 
 
-def _read(pipe: FileIO, size: int) -> bytes | None:
-    """So many bytes of a raw pipe; None where it ends before."""
-    buffer = bytearray(size)
-    view, filled = memoryview(buffer), 0
-    while filled < size:
-        read = pipe.readinto(view[filled:])
-        if not read:
-            return None
-        filled += read
-    return bytes(buffer)
+def _read(pipe: BinaryIO, size: int) -> bytes | None:
+    """So many bytes of a pipe; None where it ends before."""
+    data = pipe.read(size)
+    return data if len(data) == size else None
 
 
 class Worker:
@@ -132,6 +132,7 @@ class Worker:
             options=["-S"],  # all that it imports is found on the server's paths
             flags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
         )
+        self._answers = BufferedReader(cast("FileIO", self._process.stdout), READ_BYTES)
         self.pid = self._process.pid
         self.idle_since = time.monotonic()
         """When it had nothing more to do, by the monotonic clock."""
@@ -144,13 +145,12 @@ class Worker:
             OSError: it ended before it had everything.
         """
         write_message(cast("FileIO", self._process.stdin).fileno(), head, files)
-        pipe = cast("FileIO", self._process.stdout)
-        found = read_head(pipe)
+        found = read_head(self._answers)
         if found is None:
             return None
         if found[1] > most:
             raise BadAnswerError("a file that is too large")
-        body = _read(pipe, found[1])
+        body = _read(self._answers, found[1])
         return None if body is None else (found[0], body)
 
     def kill(self) -> None:
@@ -166,8 +166,8 @@ class Worker:
 
     def forget(self) -> None:
         """Close the pipes to it: for a process that was forked from the one that started it."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            cast("FileIO", pipe).close()
+        cast("FileIO", self._process.stdin).close()
+        self._answers.close()
         if self._process.returncode is None:
             self._process.returncode = 0  # it is no child of this process: there is nothing to wait for
 
@@ -294,7 +294,7 @@ def serve() -> NoReturn:
         import_module(module)
     freeze_imports()
     limits = Limits()
-    with suppress(OSError), open(0, "rb", 0, closefd=False) as pipe:  # the server may end while it is answered
+    with suppress(OSError), open(0, "rb", READ_BYTES, closefd=False) as pipe:  # the server may end while it is answered
         while (found := read_head(pipe)) is not None:
             head, size = found
             limits.set(head["memory"], head["seconds"], head["longest"])
