@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
-from imagewright.engine import trouble
+from imagewright.engine import deliver, trouble
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.pictures import PICTURE, remove_fetched, write_private
 from imagewright.errors import ResultLost
@@ -114,3 +116,22 @@ async def test_what_may_have_come_before_is_looked_for(home: Path, *, taken_over
             job = await bench.begin()
         assert (await bench.done(job)).record.state == "completed"
     assert vendor.had_begun == begun
+
+
+async def test_what_has_arrived_is_left_where_the_message_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001,))
+
+    class Torn(Vendor):
+        async def fetch(self, output: Output, into: Path, **more: Any) -> None:
+            await super().fetch(output, into, **more)
+            await anyio.Path(into).write_bytes(b"torn")
+
+    vendor = Torn()
+    vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
+    vendor.then("fetch", None, OSError(errno.ENOSPC, "No space left on device"))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.stalled(await bench.begin())
+        file = folder_of(home, job.id) / f"fetch-1-{bench.stores.jobs.worker_id}.broken"
+    assert f"What arrived is left as {file}." in " ".join(job.record.notes)
+    assert file.read_bytes() == b"torn"
