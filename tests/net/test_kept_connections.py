@@ -7,12 +7,13 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from imagewright.net import FetchError, Guard, usual_authorities
-from imagewright.net.fetch import Pool, open_public, pinned, read_blocks
+from imagewright.net.fetch import Place, Pool, in_full, open_public, pinned, question, read_blocks
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer
 
@@ -186,6 +187,23 @@ async def test_a_request_waits_for_its_answer_alone_and_its_end_for_nothing(site
     with pytest.raises(StopIteration):
         response.aclose().send(None)
     assert await get(pool, url, at(LOOPBACK)) == b"/"
+    assert site.connections == 1
+
+
+@pytest.mark.parametrize("url", ["/jobs", "", "/a b/%2f/\u00e4"])
+async def test_a_question_is_sent_as_its_address_and_query_together_would_be(url: str, site: Site, pool: Pool) -> None:
+    """What questions to one address have in common is kept: neither a query nor a header may be another one's."""
+    url = site.url("site") + url
+    for number, query in enumerate(({"a": "1"}, {"a": "\u00fc &=~%'!()*,;:@$[]/?#", "b": "2"}, {}, {"a": "1"})):
+        whole = httpx.URL(f"{url}?{urlencode(query)}" if query else url)
+        asked = question(url, query, (("X-Number", f"{number}"),), {"connect": 5.0})
+        response = await pool.send(asked, Place.of(asked.url))
+        await response.aread()
+        got = site.requests[-1]
+        assert (whole.path, query) == (got.path, got.query)
+        assert (got.headers["x-number"], got.headers["host"]) == (f"{number}", whole.netloc.decode())
+        assert asked.extensions.get("target", asked.url.raw_path) == whole.raw_path
+        assert in_full(asked).url.raw_path == whole.raw_path
     assert site.connections == 1
 
 

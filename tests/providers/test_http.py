@@ -9,14 +9,11 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import anyio
-import httpx
 import pytest
 
 import imagewright
@@ -310,42 +307,6 @@ async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json() -> None:
     full = json.dumps([{"a": [], "b": 1}] * (MOST_VALUES // 4 - 1)).encode()
     assert len(read_json(full)) == MOST_VALUES // 4 - 1
     assert read_json(b'"' + b"a" * MOST_VALUES * 5 + b'"') == "a" * MOST_VALUES * 5
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
-async def test_half_of_a_character_becomes_a_question_mark(encoding: str) -> None:
-    halved = r'{"a\ud800": ["\uD83D\ude00", "id-\uDC00", {"b": "\uDfff\u00e9"}, "é\n"], "c": 5}'
-    read = {"a?": ["\U0001f600", "id-?", {"b": "?é"}, "é\n"], "c": 5}
-    assert read_json(halved.encode(encoding)) == read
-    raw = halved.replace(r"\uDC00", "\udc00").encode(encoding, "surrogatepass")
-    assert read_json(raw) == read
-
-
-async def test_a_question_is_asked_as_its_address_and_its_query_together_would_be(http: HttpClient) -> None:
-    """What questions to one address have in common is kept: neither the query nor a header may be another one's."""
-    heads: list[list[bytes]] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            while True:
-                heads.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n"))
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue")
-        writer.close()
-
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
-    base = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
-    queries = [{"task": "1"}, {"task": "ü &=~%'!()*,;:@$[]/?#"}, {}, {"a": "1", "b": "2"}, {"task": "1"}]
-    urls = (f"{base}/jobs", f"{base}/jobs", base, f"{base}/a b/%2f/ä", f"{base}/jobs?logs=1")
-    for number, query in enumerate(queries):
-        for url in urls[: -1 if query else None]:
-            asked = ask(url, Purpose.POLL, method="GET", query=query, headers={"X-Number": f"{number}"})
-            await http.send(bearer("vendor", f"{KEY}{number}", base), asked)
-            whole = httpx.URL(f"{url}?{urlencode(query)}" if query else url)
-            head = heads.pop()
-            assert head[0] == b"GET %b HTTP/1.1" % whole.raw_path
-            assert head[1] == b"Host: %b" % whole.netloc
-            assert head[-4:-2] == [b"X-Number: %d" % number, f"Authorization: Bearer {KEY}{number}".encode()]
-    server.close()
 
 
 async def test_the_end_of_a_task_is_reported_without_the_key(vendor: Vendor, http: HttpClient) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagewright.providers.common.fields import error_words, joined, mapping, mappings, text_in, whole
-from imagewright.providers.http.request import BASE64_STEP, Inline, json_body
+from imagewright.providers.http.request import BASE64_STEP, Inline, json_body, read_json
 
 ODD: list[Any] = [None, True, 7, 1.5, "words", [], [1, "a", None], {}]
 
@@ -71,6 +71,15 @@ def test_the_first_field_with_words_is_quoted(body: dict[str, Any], words: str) 
 )
 def test_a_whole_number_may_be_written_as_a_text(value: Any, number: int | None) -> None:
     assert whole(value) == number
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
+def test_half_of_a_character_becomes_a_question_mark(encoding: str) -> None:
+    halved = r'{"a\ud800": ["\uD83D\ude00", "id-\uDC00", {"b": "\uDfff\u00e9"}, "é\n"], "c": 5}'
+    read = {"a?": ["\U0001f600", "id-?", {"b": "?é"}, "é\n"], "c": 5}
+    assert read_json(halved.encode(encoding)) == read
+    raw = halved.replace(r"\uDC00", "\udc00").encode(encoding, "surrogatepass")
+    assert read_json(raw) == read
 
 
 def test_pictures_stand_in_a_body_as_base64_and_everything_else_as_it_is() -> None:
