@@ -148,19 +148,18 @@ class Connections:
 
             opening = partial(opening, through=partial(keyed, self._direct, key_headers))
         try:
-            with anyio.fail_after(DOWNLOAD_SECONDS):
+            with anyio.move_on_after(DOWNLOAD_SECONDS):
                 if begun and await _resumed(url, into, opening):
                     return
                 host = self._hosts["/".join(url.split("/", 3)[:3])]
                 async with host, opening() as response:
                     await _Incoming(response, url, into, key).store()
-        except TimeoutError as error:
-            late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
-            raise not_fetched(late) from error
+                return
         except FetchError as error:
             if error.reason == "too_large":  # nobody will go on with it
                 await anyio.to_thread.run_sync(remove_file, part_of(into))
             raise not_fetched(error) from error
+        raise not_fetched(FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow"))
 
     async def _direct(self, request: httpx.Request) -> httpx.Response:
         """Send to a vendor's own address, which needs no check, through a proxy where the environment names one.
