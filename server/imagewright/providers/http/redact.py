@@ -158,8 +158,9 @@ def _may_stand_within(content: Any, key: str) -> bool:
 
 def _has_piece(text: str, key: str) -> bool:
     """Whether one of the pieces of `pieces_of` stands in a text whose codes were read already."""
-    letters = (text if text.isascii() else folded(text)).encode("utf-8", "surrogatepass")
-    return any(map(letters.translate(LOWERED, NOT_COMPARED).__contains__, pieces_of(key)))
+    data = (text if text.isascii() else folded(text)).encode("utf-8", "surrogatepass")
+    letters = data.translate(LOWERED, NOT_COMPARED).decode("utf-8", "surrogatepass")
+    return any(map(letters.__contains__, pieces_of(key)))
 
 
 def _gather(values: Any, texts: list[str]) -> None:
