@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -17,6 +18,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from imagewright import processes
 from imagewright.errors import BadKey, NotSent, RateLimited, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.courier import try_out, what_ends_along
@@ -194,6 +196,16 @@ def test_only_what_is_needed_is_in_the_couriers_environment(monkeypatch: pytest.
     found = environment({**kept, **secret, **ours, "SSL_CERT_FILE": "ca.pem"})
     assert found.items() >= {**kept, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}.items()
     assert not {*secret, *ours} & {*found}
+
+
+def test_a_courier_loads_nothing_but_what_it_sends_with() -> None:
+    code = "import sys; from imagewright.providers.http.courier import connect; connect(); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(processes.__file__).parents[1])}
+    done = subprocess.run(  # noqa: S603 - our own interpreter and our own words
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    needless = ("catalog", "providers.http.client", "settings.table", "storage.base", "storage.records")
+    assert not {"tomllib", *(f"imagewright.{name}" for name in needless)} & {*done.stdout.split()}
 
 
 # what a courier that is killed leaves behind
