@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from imagewright.settings.folders import find_folders  # noqa: E402 - found on the path set above
-from imagewright.storage.records import LOCAL, PictureRecord  # noqa: E402 - as above
+from imagewright.storage.accounts import LOCAL  # noqa: E402 - as above
+from imagewright.storage.records import PictureRecord  # noqa: E402 - as above
 from imagewright.storage.sqlite import SqlitePictureIndex, Writer  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
 from imagewright.text import Foreign  # noqa: E402 - as above

@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server")]
 
 from imagewright.settings.folders import find_folders  # noqa: E402 - found on the path set above
+from imagewright.storage.accounts import LOCAL, Pace  # noqa: E402 - as above
 from imagewright.storage.base import Step  # noqa: E402 - as above
-from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, Pace  # noqa: E402 - as above
+from imagewright.storage.records import CallRecord, NewJob, NewPicture  # noqa: E402 - as above
 from imagewright.storage.states import CallState  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
 from imagewright.text import Foreign  # noqa: E402 - as above

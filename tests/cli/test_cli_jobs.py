@@ -20,7 +20,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.providers.http.redact import seal_in
 from imagewright.settings.folders import find_folders
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import JobState
 from imagewright.storage.stores import open_stores
 from imagewright.surface.definitions import JOB_SCHEMA

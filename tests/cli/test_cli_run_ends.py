@@ -23,7 +23,8 @@ from imagewright.engine import config, waiting
 from imagewright.engine.job import Job
 from imagewright.errors import ProviderError, UnknownOutcome, error_data
 from imagewright.providers.kie.provider import Kie
-from imagewright.storage.records import LOCAL, JobRecord, PictureRecord
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import JobRecord, PictureRecord
 from imagewright.storage.states import JobState
 from tests.emulators.kie import envelope
 from tests.support.kill_runs import fan_out_route

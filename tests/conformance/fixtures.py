@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 
 from imagewright.catalog.row import OperationName
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.elicit import QUESTION
 from imagewright.surface.resources import PromptPage, Prompts, Resources
 from imagewright.surface.tools import Tools, data_reply

@@ -17,7 +17,7 @@ from imagewright.engine.offer import end_of, make_offer
 from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES, open_client
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.stores import open_stores
 from imagewright.surface.tools import error_reply
 from tests.support.each import each

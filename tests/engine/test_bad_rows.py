@@ -11,7 +11,8 @@ import pytest
 
 from imagewright.engine.job import Job
 from imagewright.errors import StorageError
-from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import Cap
 from imagewright.storage.stores import DeferredJobs
 from tests.support.engine_bench import (
     SUBMITTED,

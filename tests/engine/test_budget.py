@@ -14,8 +14,9 @@ from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import BudgetTable, load_settings
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import OverBudget
-from imagewright.storage.records import LOCAL, Cap, Spent
+from imagewright.storage.records import Cap, Spent
 from tests.emulators.openai import OpenAIEmulator
 from tests.support.engine_bench import candidate_for, route_of
 from tests.support.vendors import environment, opened

@@ -19,7 +19,7 @@ from imagewright.engine.offer import make_offer
 from imagewright.providers import open_client
 from imagewright.providers.base import PollPolicy, Price, Route
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.engine_bench import FakeRegistry, Vendor
 from tests.support.fitting_arguments import fitting

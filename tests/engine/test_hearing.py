@@ -13,7 +13,7 @@ from imagewright.engine import run, sending
 from imagewright.engine.job import Job
 from imagewright.errors import BadKey, NotSent, StorageError
 from imagewright.providers.base import Finished, Handle, Output, Prepared
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     PICTURE,

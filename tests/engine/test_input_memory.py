@@ -32,7 +32,7 @@ from imagewright.errors import OutOfCredit, Refusal, StorageError
 from imagewright.imaging import limiter
 from imagewright.imaging.files import PictureFacts
 from imagewright.providers.base import Finished, Handle, Order, Output, Prepared
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import PICTURES
 from tests.support.engine_bench import PICTURE, Bench, Vendor, folder_of, left_of, open_bench, plan_for, until
 

@@ -18,7 +18,7 @@ from imagewright.errors import ImagewrightError
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import (
     flat_png,

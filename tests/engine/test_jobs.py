@@ -8,8 +8,9 @@ import anyio
 import pytest
 
 from imagewright.errors import ContentRefused, StorageError, UnknownOutcome
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import OverBudget
-from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.records import Cap
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import USD, Lock, Vendor, cost, open_bench, states
 

@@ -12,7 +12,7 @@ import pytest
 from imagewright.engine import calls
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.kie import KieEmulator
 from tests.support.engine_bench import until
 from tests.support.vendors import environment

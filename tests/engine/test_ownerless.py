@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from imagewright.engine.job import Job
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import OverBudget
-from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.records import Cap
 from imagewright.storage.states import CallState
 from tests.support.clock import Clock
 from tests.support.engine_bench import (

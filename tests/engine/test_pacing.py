@@ -14,7 +14,7 @@ from imagewright.engine import pacing
 from imagewright.engine.pacing import Turn
 from imagewright.engine.waiting import Desk
 from imagewright.errors import ImagewrightError, RateLimited, StorageError, VendorUnavailable
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from tests.support.engine_bench import FakeRegistry, Vendor, until
 
 if TYPE_CHECKING:

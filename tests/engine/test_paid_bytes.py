@@ -14,7 +14,7 @@ from imagewright.engine import deliver, trouble
 from imagewright.engine.elsewhere import Answer, Spool
 from imagewright.errors import GenerationFailed
 from imagewright.providers.base import Finished, Handle, Output, Sending
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import DeferredJobs, open_stores
 from tests.support.engine_bench import (

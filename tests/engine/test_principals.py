@@ -11,7 +11,7 @@ from imagewright.catalog.row import OperationName
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import Principal
+from imagewright.storage.accounts import Principal
 from tests.support.engine_bench import PATIENCE
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from imagewright.engine.job import Job
 from imagewright.errors import BadKey, RateLimited, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared, Sending
 from imagewright.providers.common.provider import pictures_of
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     PICTURE,

@@ -17,7 +17,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.tools import error_reply
 from imagewright.text import clip, say
 from tests.support.fitting_arguments import fitting, sample

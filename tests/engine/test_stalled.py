@@ -11,7 +11,8 @@ import pytest
 from imagewright.engine import deliver, trouble, waiting
 from imagewright.errors import ResultLost
 from imagewright.providers.base import Running
-from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import Cap
 from imagewright.storage.sqlite import leases
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import PICTURE, USD, Vendor, execute, open_bench, place, states, until
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import Job
     from imagewright.providers.base import Finished, Handle
-    from imagewright.storage.records import JobRecord, Principal
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import JobRecord
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio

@@ -23,7 +23,7 @@ from imagewright.providers.common.fields import LARGEST_SEED, MOST_USD
 from imagewright.providers.http.classify import cleaned
 from imagewright.providers.http.request import Reply, read_json
 from imagewright.providers.openai.routes import PER_TOKEN
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from tests.fuzz.target import Target, check_line, check_values, expect, odd_json, words_of
 from tests.support.vendors import VENDORS
 

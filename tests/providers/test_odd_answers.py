@@ -18,7 +18,7 @@ from imagewright.engine.job import Job
 from imagewright.providers.base import Finished, Handle, Order, Output
 from imagewright.providers.http.client import SECONDS, HttpClient
 from imagewright.providers.http.request import Purpose
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.messages import Answer, truncated
 from tests.support.engine_bench import Bench, Vendor, open_bench, place, plan_for
 from tests.support.faults import QUICK

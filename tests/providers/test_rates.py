@@ -15,7 +15,7 @@ from imagewright.providers.http.classify import read_limits, spoken_wait
 from imagewright.providers.ideogram.replies import read_limits as ideogram
 from imagewright.providers.openai.replies import read_limits as openai
 from imagewright.providers.replicate.replies import read_limits as replicate
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from tests.emulators.google import TYPES
 from tests.emulators.messages import Answer
 from tests.support.provider_runs import plain_order

@@ -28,9 +28,10 @@ from imagewright.errors import StorageError
 from imagewright.providers.http.reply_files import locked, reply_file, write
 from imagewright.settings.folders import Folders
 from imagewright.storage import ChangedFileError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.paths.files import open_file, rename_file
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.records import LOCAL, NewPicture, PictureRecord
+from imagewright.storage.records import NewPicture, PictureRecord
 from imagewright.storage.stores import open_stores
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer
 from tests.support.pictures import photo

@@ -9,7 +9,8 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.settings.folders import Folders
-from imagewright.storage.records import LOCAL, NewPicture
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import NewPicture
 from imagewright.storage.stores import open_stores
 from tests.security.path_tricks import LEGITIMATE, READING, RESOURCES, SAVING, spelt
 from tests.security.paths import Attack, files

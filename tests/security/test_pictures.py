@@ -23,7 +23,7 @@ from imagewright.imaging.headers import CEILINGS, MAX_PIXELS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.net import Guard
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer

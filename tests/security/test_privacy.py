@@ -20,7 +20,7 @@ from imagewright.catalog.row import PICTURE_KINDS, OperationName
 from imagewright.engine.engine import open_engine
 from imagewright.imaging.headers import PARTS
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.support.crafted_files import chunk
 from tests.support.fitting_arguments import fitting, sample
 from tests.support.pictures import mask_of, photo, saved

@@ -32,7 +32,7 @@ from imagewright.settings.table import (
     address_variable,
     rate_variable,
 )
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.settings.table import Setting

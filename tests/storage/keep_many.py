@@ -13,7 +13,8 @@ from pathlib import Path
 import anyio
 
 from imagewright.settings.folders import Folders
-from imagewright.storage.records import LOCAL, NewPicture
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import NewPicture
 from imagewright.storage.stores import open_stores
 from imagewright.text import Foreign
 

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import JobStore, Started
-from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, PictureRecord, id_of
+from imagewright.storage.records import CallRecord, NewJob, NewPicture, PictureRecord, id_of
 from imagewright.storage.stores import open_stores
 from imagewright.text import Foreign
 from tests.support.seeded_jobs import finish
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.settings.folders import Folders
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.library import Library
-    from imagewright.storage.records import Cap, JobRecord, Principal
+    from imagewright.storage.records import Cap, JobRecord
 
 NOW = 100.0
 LEASE = 10.0

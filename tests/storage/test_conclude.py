@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL, Principal
 from imagewright.storage.base import LostLeaseError, Step
-from imagewright.storage.records import LOCAL, CallRecord, Principal
+from imagewright.storage.records import CallRecord
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import LEASE, picture, record, started

@@ -10,8 +10,9 @@ import anyio.lowlevel
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import LostLeaseError
-from imagewright.storage.records import LOCAL, CallRecord
+from imagewright.storage.records import CallRecord
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import DeferredJobs
 from tests.storage.stores_bench import LEASE, job, started

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import ForgottenJobError, LostLeaseError, Renewed
-from imagewright.storage.records import LOCAL, CallRecord, JobRecord, NewJob
+from imagewright.storage.records import CallRecord, JobRecord, NewJob
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
 from tests.support.seeded_jobs import finish

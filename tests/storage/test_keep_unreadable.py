@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.storage.stores_bench import SOURCE, opened, picture
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ import pytest
 
 import imagewright
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths import OpenFolder
 from imagewright.storage.paths import files as private_files
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.records import LOCAL, id_of, new_id
+from imagewright.storage.records import id_of, new_id
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from tests.storage.stores_bench import opened, picture, place
 from tests.support.memory_library import MemoryPictureIndex
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.records import NewPicture, PictureRecord, Principal
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import NewPicture, PictureRecord
 
 pytestmark = pytest.mark.anyio
 

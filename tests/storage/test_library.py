@@ -18,8 +18,9 @@ import pytest
 
 import imagewright
 from imagewright.errors import Refusal, StorageError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.paths.roots import ConfineError
-from imagewright.storage.records import LOCAL, NewPicture, new_id
+from imagewright.storage.records import NewPicture, new_id
 from tests.storage.stores_bench import opened, picture, place
 
 if TYPE_CHECKING:

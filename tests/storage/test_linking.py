@@ -15,8 +15,8 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage import ChangedFileError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.paths import OpenFolder, files, keeping, open_folder
-from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import SOURCE, picture, place
 

@@ -17,8 +17,9 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.settings.folders import Folders
+from imagewright.storage.accounts import LOCAL, Pace, Principal
 from imagewright.storage.base import Step
-from imagewright.storage.records import LOCAL, Pace, Principal, spooled_key
+from imagewright.storage.records import spooled_key
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.tables import MIGRATIONS
 from imagewright.storage.states import CallState

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import REPEAT_SECONDS, Joined, OverBudget, Renewed
-from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.records import Cap
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL, Principal
 from imagewright.storage.base import JobStore, OverBudget, PictureIndex
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
-from imagewright.storage.records import LOCAL, Cap, Principal
+from imagewright.storage.records import Cap
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import NOON, SOURCE, ended, job, picture, record, started
 from tests.support.memory_library import MemoryPictureIndex

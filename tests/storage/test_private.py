@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.paths import files, keeping, open_folder
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import job, picture
 

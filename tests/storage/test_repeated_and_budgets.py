@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import REPEAT_SECONDS, Joined, KeyClash, OverBudget, Started
-from imagewright.storage.records import LOCAL, Cap, CostRow
+from imagewright.storage.records import Cap, CostRow
 from tests.storage.stores_bench import NOW, ended, job, started
 from tests.support.seeded_jobs import finish
 

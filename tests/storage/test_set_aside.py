@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import Started, UnreadableJobError
-from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import LEASE, ended, job, picture, started

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from imagewright.storage.accounts import Pace
 from imagewright.storage.pace import ASK_AGAIN, LONGEST, UNSENT, believed
-from imagewright.storage.records import CallRecord, Pace
+from imagewright.storage.records import CallRecord
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, started
 

@@ -14,8 +14,9 @@ import anyio.to_thread
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL, Pace
 from imagewright.storage.base import UnreadableJobError
-from imagewright.storage.records import LOCAL, CallRecord, Pace
+from imagewright.storage.records import CallRecord
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import _AT_VENDOR, _SAME_CALL, _SAME_KEY, _SPENT, SqliteJobStore
 from imagewright.storage.sqlite.leases import MOST_RECLAIMED

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.storage.accounts import LOCAL, Principal
 from imagewright.storage.base import REPEAT_SECONDS, Joined, LostLeaseError, OverBudget, Renewed
-from imagewright.storage.records import LOCAL, CallRecord, Cap, JobRecord, Principal
+from imagewright.storage.records import CallRecord, Cap, JobRecord
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
 from tests.support.seeded_jobs import finish

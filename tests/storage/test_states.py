@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import FINAL, NEXT, CallState
 from tests.storage.stores_bench import started
 

@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import Started
-from imagewright.storage.records import LOCAL
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import SqliteJobStore
 from imagewright.storage.sqlite.writer import FRESH, Writer

@@ -29,7 +29,7 @@ from imagewright.engine.plan import Plan
 from imagewright.errors import UnknownOutcome
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running, Sending
 from imagewright.settings.folders import find_folders
-from imagewright.storage.records import LOCAL, Pace
+from imagewright.storage.accounts import LOCAL, Pace
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.pictures import photo

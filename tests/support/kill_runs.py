@@ -34,7 +34,7 @@ import anyio
 
 from imagewright.catalog.row import MODEL, OperationName
 from imagewright.settings.folders import find_folders
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import FINAL, OPEN, CallState
 from imagewright.storage.stores import open_stores
 from tests.support.audits import Audit

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from imagewright.storage.records import PictureRecord, Principal
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import PictureRecord
 
 
 class MemoryPictureIndex:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from imagewright.storage.accounts import Principal
 from imagewright.storage.base import (
     REPEAT_SECONDS,
     ForgottenJobError,
@@ -23,7 +24,7 @@ from imagewright.storage.base import (
     Step,
 )
 from imagewright.storage.pace import Account
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Principal, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
 from imagewright.storage.sqlite.leases import SeenRunOut
 from imagewright.storage.states import NEXT, OPEN, CallState
 from tests.support.memory_library import MemoryPictureIndex
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Unpack
 
+    from imagewright.storage.accounts import Pace
     from imagewright.storage.base import CallChanges, JobEnd, Opened
-    from imagewright.storage.records import Cap, Pace, PictureRecord
+    from imagewright.storage.records import Cap, PictureRecord
     from imagewright.storage.states import JobState
 
 

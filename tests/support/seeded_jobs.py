@@ -10,8 +10,9 @@ import anyio
 
 from imagewright.catalog.load import catalog
 from imagewright.settings.folders import find_folders
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.base import Step
-from imagewright.storage.records import LOCAL, CallRecord, NewJob
+from imagewright.storage.records import CallRecord, NewJob
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.clock import Clock

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.providers import KEY_VARIABLES, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from tests.emulators.base import address_variables
 
 if TYPE_CHECKING:

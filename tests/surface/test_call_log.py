@@ -11,7 +11,7 @@ from mcp import Client
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings, log_at
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.server import McpServer
 from tests.support.vendors import environment, opened
 

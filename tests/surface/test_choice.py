@@ -18,7 +18,7 @@ from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
 from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.providers.kie import cases as kie

@@ -15,7 +15,7 @@ from PIL import Image
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings, log_at
 from imagewright.settings.table import NAMES
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.server import McpServer
 from tests.support.raw_client import PATIENCE
 from tests.support.vendors import environment, opened, submitted_to

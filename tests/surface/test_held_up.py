@@ -17,7 +17,7 @@ from imagewright.engine import waiting
 from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.server import McpServer
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer

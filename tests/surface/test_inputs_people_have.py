@@ -14,7 +14,7 @@ from imagewright.catalog.row import OperationName
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.support.crafted_files import bmp_with_alpha, tiff_of
 from tests.support.pictures import opened as pixels_of
 from tests.support.pictures import photo, quarters, saved

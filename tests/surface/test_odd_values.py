@@ -15,7 +15,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import all_definitions
 from imagewright.surface.tools import KEY_META, REPORTED, Tools
 from tests.support.fitting_arguments import fitting, sample

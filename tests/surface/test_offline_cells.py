@@ -27,7 +27,8 @@ from imagewright.catalog.schema import stand_in
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL, extension
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import extension
 from tests.support.pictures import mask_of, quarters, saved
 from tests.support.provider_runs import example, unusual
 

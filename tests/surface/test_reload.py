@@ -21,7 +21,7 @@ from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.fal import FalEmulator
 from tests.emulators.kie import KieEmulator
 from tests.support.quick_server import LOOK_EVERY

@@ -12,7 +12,8 @@ import anyio
 import pytest
 
 from imagewright.settings.folders import find_folders
-from imagewright.storage.records import LOCAL, NewPicture, PictureRecord
+from imagewright.storage.accounts import LOCAL
+from imagewright.storage.records import NewPicture, PictureRecord
 from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import hollow_png
 from tests.support.engine_bench import place

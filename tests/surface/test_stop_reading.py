@@ -21,7 +21,7 @@ from mcp.server import Server
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface import output
 from imagewright.surface.opening import Fault, LineReader, Opening
 from imagewright.surface.output import BUSY, LARGE, MOST_CHARACTERS, Exchange

@@ -27,7 +27,7 @@ from imagewright.cli.session import agrees, with_engine
 from imagewright.engine.budget import check_together, question, total
 from imagewright.engine.engine import job_data
 from imagewright.errors import BadKey, ImagewrightError, OutOfCredit, Problem, Refusal, StorageError
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.text import counted, duration, listed, plain
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from imagewright.engine.offer import tool_names
 from imagewright.errors import ImagewrightError, Problem, Refusal
 from imagewright.providers import KEY_VARIABLES, needs_earlier_key
 from imagewright.settings.load import Settings, load_settings, log_at
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.text import log_to
 
 if TYPE_CHECKING:

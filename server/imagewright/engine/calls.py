@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
     from imagewright.imaging.limiter import Preview, PreviewCache
-    from imagewright.storage.records import CostRow, PictureRecord, Principal
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import CostRow, PictureRecord
     from imagewright.storage.stores import Stores
 
 AT_ONCE = 32

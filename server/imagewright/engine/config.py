@@ -26,7 +26,7 @@ from imagewright.settings import without_secrets
 from imagewright.settings.kinds import LEVELS
 from imagewright.settings.load import warn_once
 from imagewright.settings.table import address_variable, rate_variable
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:

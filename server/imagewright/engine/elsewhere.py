@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from imagewright.engine.plan import Plan
     from imagewright.providers.base import Route
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.records import CallRecord, JobRecord, Principal
+    from imagewright.storage.records import CallRecord, JobRecord
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from imagewright.imaging.limiter import PreviewCache, Previews
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.records import CostRow, PictureRecord, Principal, Trouble
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import CostRow, PictureRecord, Trouble
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from imagewright.engine.pictures import SpoolWriter
     from imagewright.imaging.files import Measured
     from imagewright.settings.load import Settings
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.library import Library
-    from imagewright.storage.records import PictureRecord, Principal
+    from imagewright.storage.records import PictureRecord
 
 PICTURE_ID = re.compile(r"(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?")
 URL = re.compile(r"^https?://", re.IGNORECASE)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from imagewright.imaging.limiter import PreviewCache
     from imagewright.providers.base import Output
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.base import Step
-    from imagewright.storage.records import CallRecord, JobRecord, PictureRecord, Principal
+    from imagewright.storage.records import CallRecord, JobRecord, PictureRecord
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""

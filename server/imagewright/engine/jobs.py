@@ -26,6 +26,7 @@ from imagewright.engine.plan import new_job
 from imagewright.engine.run import Readiness, attempts
 from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
+from imagewright.storage.accounts import Principal
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
     Joined,
@@ -35,7 +36,6 @@ from imagewright.storage.base import (
     Started,
     UnreadableJobError,
 )
-from imagewright.storage.records import Principal
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:

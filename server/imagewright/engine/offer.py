@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Route
     from imagewright.settings.toggles import Toggles
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
 HELPER_TOOLS = ("image_job", "image_gallery", "image_guide")
 """The tools that cost nothing."""

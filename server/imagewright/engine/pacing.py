@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imagewright.engine.waiting import Desk
     from imagewright.errors import ProviderError
     from imagewright.providers.base import Provider
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.elsewhere import Spool
     from imagewright.providers.base import Handle, Output, PollPolicy, Provider
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)

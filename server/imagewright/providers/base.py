@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Limits, OperationName
     from imagewright.providers.http.client import Sender
     from imagewright.settings import AllowedHost
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
 """What every route takes: the engine saves, and makes variants with several calls."""

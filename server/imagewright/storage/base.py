@@ -19,17 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from imagewright.storage.records import (
-        Cap,
-        CostBasis,
-        CostRow,
-        JobRecord,
-        NewJob,
-        Pace,
-        PictureRecord,
-        Principal,
-        Spent,
-    )
+    from imagewright.storage.accounts import Pace, Principal
+    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, PictureRecord, Spent
     from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.base import PictureIndex
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.records import Principal
 
     _Add = partial[Coroutine[Any, Any, tuple[str, int]]]
 

@@ -21,7 +21,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -53,22 +53,6 @@ EXTENSIONS = {
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The user for whom a call is made."""
-
-    id: str
-    """Unique among all users of the store."""
-    roots: tuple[Path, ...] | None = None
-    """The folders that this user may read from and save into; None for the configured ones."""
-    may_use_paths: bool = True
-    """Whether this user's arguments may name files of the server's machine."""
-
-
-LOCAL = Principal("local")
-"""The user of a server that runs on their own machine."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """One call to a vendor."""
@@ -192,19 +176,6 @@ class JobRecord(NewJob):
             cost_basis=cost_basis,
             parents=parents,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How many requests that begin a task a vendor takes from one account."""
-
-    calls: int | None = None
-    """How many within `seconds`; None while that is not known."""
-    seconds: float = 60.0
-    running: int | None = None
-    """How many tasks may run at once; None for no known limit."""
-    is_users: bool = False
-    """Whether the user has set it. Otherwise a vendor that states fewer calls for this account is believed."""
 
 
 @dataclass(frozen=True, slots=True)

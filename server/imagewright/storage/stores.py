@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.settings.folders import Folders
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.base import CallChanges, JobEnd, JobStore, Opened, Renewed, Step
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.records import Cap, NewJob, PictureRecord, Principal
+    from imagewright.storage.records import Cap, NewJob, PictureRecord
     from imagewright.storage.sqlite import Database, Writer
     from imagewright.storage.states import CallState, JobState
 

@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from imagewright.catalog.row import OperationName
 from imagewright.engine.engine import job_data
 from imagewright.errors import ImagewrightError, StorageError
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.tools import guide_text, text_block
 from imagewright.text import SHOWN_LENGTH, clip, did_you_mean, listed, plain, quoted

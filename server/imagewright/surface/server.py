@@ -20,7 +20,7 @@ from mcp.server.subscriptions import (
 
 from imagewright import __version__
 from imagewright.guide.describe import instructions
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import cost_in_words
 from imagewright.surface.definitions import HELPER_CLAUSES
 from imagewright.surface.output import Garbage

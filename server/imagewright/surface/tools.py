@@ -19,7 +19,7 @@ import mcp.types as t
 from imagewright.catalog.row import verb
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import ANY, OVERVIEW, PICTURES, gallery_answer, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, plain_lines, say

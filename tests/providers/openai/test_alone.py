@@ -11,7 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.engine.engine import open_engine
 from imagewright.providers.openai.routes import ROUTES
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from tests.emulators.openai import OpenAIEmulator
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option, positive
 from imagewright.cli.output import READING_WIDTH, blocks, clipped, console, example, hint, print_json, table, when
 from imagewright.cli.session import complete_picture_id, with_engine
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import did_you_mean, plain
 

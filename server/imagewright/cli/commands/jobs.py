@@ -16,7 +16,7 @@ from imagewright.cli.session import complete_job_id, with_engine
 from imagewright.engine.engine import job_data
 from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,7 +30,7 @@ from imagewright.cli.progress import CODES, DONE, exit_code, follow
 from imagewright.cli.session import THRESHOLD, agrees, complete_picture_id, with_engine
 from imagewright.engine.engine import job_data
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.storage.records import LOCAL
+from imagewright.storage.accounts import LOCAL
 from imagewright.text import counted, plain, shown, span
 
 if TYPE_CHECKING:

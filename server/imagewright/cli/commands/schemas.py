@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument, Operation
     from imagewright.providers.base import Route
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
 
 FOLDER = "tool_schemas"

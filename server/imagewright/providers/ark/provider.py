@@ -14,7 +14,7 @@ from imagewright.providers.ark.replies import read_images, read_tasks
 from imagewright.providers.ark.routes import NAME, ArkRoute, routes_for
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig

@@ -17,7 +17,7 @@ from imagewright.providers.bfl.routes import NAME, ROUTES, body
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, handle_of
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running, Sending

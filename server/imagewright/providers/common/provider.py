@@ -23,8 +23,8 @@ from imagewright.errors import ProviderError, TaskEnded, UnknownOutcome
 from imagewright.providers.base import Finished, GetsReady, Handle, PollPolicy, Route
 from imagewright.providers.http.client import Account
 from imagewright.providers.http.request import FilePart, Inline, Purpose, Request
+from imagewright.storage.accounts import Pace
 from imagewright.storage.paths.files import write_file
-from imagewright.storage.records import Pace
 from imagewright.text import LONGEST_LINK, SEAL
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.dashscope.replies import read_submitted, read_task, read_tasks
 from imagewright.providers.dashscope.routes import NAME, ROUTES, DashScopeRoute
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Handle, Order, Provider, ProviderConfig, Running

@@ -36,7 +36,7 @@ from imagewright.providers.fal.replies import Done, Submitted
 from imagewright.providers.fal.route import NAME, FalRoute
 from imagewright.providers.fal.routes import ALIKE, ROUTES
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

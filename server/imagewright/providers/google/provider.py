@@ -14,7 +14,7 @@ from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.google.replies import read_content, read_limits, read_models
 from imagewright.providers.google.routes import NAME, ROUTES, GoogleRoute
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig

@@ -26,7 +26,7 @@ from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.google.routes import NAME
 from imagewright.providers.http.classify import MINUTE, by_status, cited, spoken_wait
 from imagewright.providers.http.request import Purpose
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

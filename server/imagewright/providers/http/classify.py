@@ -23,6 +23,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.http.request import Purpose
+from imagewright.storage.accounts import Pace
 from imagewright.text import Foreign, plain, shortened
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from imagewright.net import FetchError
     from imagewright.providers.http.request import Reply
-    from imagewright.storage.records import Pace
 
 MEANING: dict[int, type[ProviderError]] = {
     400: RequestRejected,
@@ -267,8 +267,6 @@ def read_limits(headers: Mapping[str, str]) -> Pace | None:
     `x-ratelimit-limit-images` was seen. Of several, the tightest counts. A plain `x-ratelimit-limit` is left alone: it
     means requests of a minute at one vendor and tasks at work at another.
     """
-    from imagewright.storage.records import Pace  # noqa: PLC0415 - a courier, for which all first calls wait, has no use for it
-
     found = [limit for name in COUNTED if (limit := _per_minute(headers, name)) is not None]
     return Pace(calls=min(found), seconds=MINUTE) if found else None
 

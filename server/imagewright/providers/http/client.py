@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
     from imagewright.settings import AllowedHost
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

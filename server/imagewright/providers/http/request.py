@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.storage.records import Pace
+    from imagewright.storage.accounts import Pace
 
     KeyHeaders = Callable[[str], Mapping[str, str]]
     """The headers with the key for an address; none where the key must not go there."""

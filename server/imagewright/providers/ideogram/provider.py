@@ -13,7 +13,7 @@ from imagewright.providers.common.provider import SynchronousProvider, file_part
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.ideogram.replies import read_limits, read_made
 from imagewright.providers.ideogram.routes import NAME, ROUTES, IdeogramRoute
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig

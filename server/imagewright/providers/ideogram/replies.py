@@ -18,7 +18,7 @@ from imagewright.providers.base import Finished, Output
 from imagewright.providers.common.fields import error_words, mapping, mappings, seed, whole
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.ideogram.routes import NAME
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
 from imagewright.providers.kie.route import NAME, Family, KieRoute
 from imagewright.providers.kie.routes import ROUTES
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,8 +22,8 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.offline.routes import NAME, offline_routes
+from imagewright.storage.accounts import Pace
 from imagewright.storage.paths.files import write_file
-from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
 from imagewright.providers.openai.replies import read_images, read_limits, read_retirements
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

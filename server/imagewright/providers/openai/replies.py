@@ -26,7 +26,7 @@ from imagewright.providers.common.fields import count, mapping, mappings, pictur
 from imagewright.providers.http.classify import MINUTE, by_status, sounds_moderated, spoken_wait
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 from imagewright.text import HIDDEN
 
 if TYPE_CHECKING:

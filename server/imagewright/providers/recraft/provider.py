@@ -14,7 +14,7 @@ from imagewright.providers.common.provider import SynchronousProvider, file_part
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.recraft.replies import read_made, read_user
 from imagewright.providers.recraft.routes import FORM, NAME, ROUTES
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig

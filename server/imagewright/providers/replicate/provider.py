@@ -30,7 +30,7 @@ from imagewright.providers.common.provider import (
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -29,7 +29,7 @@ from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.common.provider import Listed, Page, digest, read_time
 from imagewright.providers.http.classify import MEANING, MINUTE, sounds_moderated, spoken_wait
 from imagewright.providers.replicate.routes import NAME
-from imagewright.storage.records import Pace
+from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from imagewright.storage.accounts import Pace
 from imagewright.storage.base import (
     NO_SENSE,
     REPEAT_SECONDS,
@@ -23,7 +24,7 @@ from imagewright.storage.base import (
     is_over,
 )
 from imagewright.storage.pace import Account
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Pace, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
 from imagewright.storage.sqlite.leases import SqliteLeases
 from imagewright.storage.sqlite.pictures import insert_picture
 from imagewright.storage.sqlite.tables import (
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.base import CallChanges, JobEnd, Opened, Step
-    from imagewright.storage.records import Cap, PictureRecord, Principal
+    from imagewright.storage.records import Cap, PictureRecord
     from imagewright.storage.states import JobState
 
 _MAY_HAVE_COST = f"(state = 'completed' OR {OPEN_STATES} OR (state != 'aside' AND (cost_usd IS NULL OR cost_usd > 0)))"

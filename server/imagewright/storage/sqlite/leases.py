@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from imagewright.storage.records import JobRecord, Principal
+    from imagewright.storage.accounts import Principal
+    from imagewright.storage.records import JobRecord
     from imagewright.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)

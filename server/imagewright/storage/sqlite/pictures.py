@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from imagewright.storage.records import Principal
+    from imagewright.storage.accounts import Principal
     from imagewright.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
