@@ -208,7 +208,12 @@ async def test_a_question_is_sent_as_its_address_and_query_together_would_be(url
 
 
 @asynccontextmanager
-async def forgetful(*, answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def forgetful(
+    *,
+    answers: int,
+    answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that answers so often on each connection, and then drops it at the next request; and what it got."""
     got: list[bytes] = []
 
@@ -219,7 +224,7 @@ async def forgetful(*, answers: int, tls: ssl.SSLContext | None = None) -> Async
             except asyncio.IncompleteReadError:  # it was closed
                 break
             if number < answers:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+                writer.write(answer)
                 await writer.drain()
         writer.close()
 
@@ -259,6 +264,20 @@ async def test_one_on_which_something_came_unasked_is_not_used_again(pool: Pool)
     assert len(writers) == 3
     await pool.aclose()
     server.close()
+
+
+@pytest.mark.parametrize(
+    "end", [b"Content-Length: 2\r\n\r\nOK", b"Transfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("more", [b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"])
+async def test_one_on_which_more_came_in_one_piece_with_the_answer_is_not_used_again(
+    end: bytes, more: bytes, pool: Pool
+) -> None:
+    """The library has read it already, so the connection itself looks as if nothing had come."""
+    async with forgetful(answers=9, answer=b"HTTP/1.1 200 OK\r\n%b%b" % (end, more)) as (url, got):
+        assert [await get(pool, url, at(LOOPBACK)) for _ in range(3)] == [b"OK"] * 3
+        await pool.aclose()
+    assert got == [b"GET"] * 3
 
 
 async def test_one_that_is_dropped_on_a_new_connection_is_not_sent_again(pool: Pool) -> None:

@@ -107,7 +107,8 @@ class Pool:
         Raises:
             httpx.TransportError: the place does not answer, or the connection broke.
         """
-        url = httpcore.URL(scheme=place.scheme, host=place.address, port=place.port, target=request.url.raw_path)
+        target = request.extensions.get("target", request.url.raw_path)  # older versions of httpcore do not look there
+        url = httpcore.URL(scheme=place.scheme, host=place.address, port=place.port, target=target)
         ready = httpcore.Request(request.method, url, content=request.stream, extensions=request.extensions)
         ready.headers = request.headers.raw  # they are as they have to be, and are not looked at one by one again
         seconds = request.extensions.get("timeout", {}).get("connect")

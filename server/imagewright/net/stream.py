@@ -163,6 +163,13 @@ class Connection(httpcore.AsyncHTTP11Connection):
         super().__init__(origin, stream)
         vars(self)["_state_lock"] = nullcontext()
 
+    def has_expired(self) -> bool:
+        """Whether no other request can follow: it was closed, or more has come than the answer.
+
+        The library keeps what comes in one piece with an answer, and would take it for the answer to the next request.
+        """
+        return bool(self._h11_state.trailing_data[0]) or super().has_expired()
+
 
 @dataclass(slots=True, eq=False)
 class Body(httpx.AsyncByteStream):
