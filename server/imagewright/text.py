@@ -69,8 +69,8 @@ LONG_SECRET: Final = 16
 """Letters and digits a key needs for its parts to be searched for as well."""
 PART_OF_SECRET: Final = 12
 """Letters and digits in a row that count as a part of such a key."""
-ESCAPES: Final = ("%", "=", "&", "<", "\\u", "\\x", "\\0", "\\1", "\\2", "\\3")
-"""Begin what can stand for a letter, or between two, in percent-encoding, quoted-printable, HTML, JSON and C."""
+ESCAPES: Final = ("%", "=", "&", "<", "\\u", "\\x", "\\0", "\\1", "\\2", "\\3", "\0")
+"""Begin codes of percent-encoding, quoted-printable, HTML, JSON and C; the last stands between all signs in UTF-16."""
 BLANKS: Final = rb"\\[bfnrtv]"
 """Blank signs as JSON and C write them, with a letter that is no part of a key; else a backslash before one that is."""
 LONGEST_LINK: Final = 8_000
