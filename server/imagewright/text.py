@@ -75,8 +75,8 @@ BLANKS: Final = rb"\\[bfnrtv]"
 """Blank signs as JSON and C write them, with a letter that is no part of a key; else a backslash before one that is."""
 LONGEST_LINK: Final = 8_000
 """Characters of an id or a link, at most. Only words, which are cut, and pictures in base64 are longer."""
-BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\\"
-"""Signs of base64 in either alphabet, and the backslash that JSON may put before a slash."""
+BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
+"""Signs of base64 in either alphabet."""
 BROKEN_TEXT: Final = "holds half of a character (a lone surrogate); send whole characters"
 """What is wrong with a text that is not `is_whole`."""
 
@@ -396,4 +396,4 @@ def is_base64(data: bytes) -> bool:
     if len(data) <= LONGEST_LINK:
         return False
     start = data.find(b",", 0, SHOWN_LENGTH) + 1 if data.startswith(b"data:") else 0
-    return not data[start:].translate(None, BASE64)
+    return not data[start:].replace(rb"\/", b"/").translate(None, BASE64)  # JSON may write a slash in this way

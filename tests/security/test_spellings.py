@@ -131,6 +131,9 @@ def test_what_may_hold_the_key_is_never_missed_by_the_quick_look() -> None:
             plain = f"a {spell(key)} b"
             for text in (plain, json.dumps([plain]), json.dumps({"inner": json.dumps([plain])})):
                 assert may_hold(text.encode(), key), name
+        for text in (f"{'A' * 8_100}\n{key}", f"{key}\t{'A' * 8_100}", f"data:image/png;base64,{'A' * 8_100}\n{key}"):
+            assert may_hold(json.dumps([text]).encode(), key)  # not all of it is a picture
+        assert not may_hold(json.dumps(["A/" * 8_100]).replace("/", r"\/").encode(), "A" * 32)
         assert not may_hold(b'{"id": "abc", "status": "done", "url": "https://vendor.example/a/b.png"}', key)
 
 
