@@ -357,9 +357,11 @@ ODD_LINKS = [
 """What a vendor's answer could name as a place, and is none."""
 
 
-async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: HttpClient, tmp_path: Path) -> None:
+async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(
+    vendor: Vendor, http: HttpClient, tmp_path: Path
+) -> None:
     us = account(f"http://{LOOPBACK}:1")
-    for link in ODD_LINKS:
+    for link in (*ODD_LINKS, vendor.url().replace("http", "ftp")):
         assert us.may_send_key_to(link) is link.startswith("http://127.0.0.1:1/")
         for purpose in (Purpose.POLL, Purpose.UPLOAD):
             for with_key in (True, False):

@@ -66,10 +66,10 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, url: httpx.URL, address: str = "") -> Place:
         """The place of a URL; `httpx.UnsupportedProtocol` where it is not an http(s) address."""
-        port, host = url.port or DEFAULT_PORTS.get(url.scheme), url.raw_host.decode("ascii")
-        if port is None:
+        if url.scheme not in DEFAULT_PORTS:
             raise httpx.UnsupportedProtocol("this is not an http(s) address")
-        return cls(url.scheme, host, port, address or host)
+        host = url.raw_host.decode("ascii")
+        return cls(url.scheme, host, url.port or DEFAULT_PORTS[url.scheme], address or host)
 
 
 class Pool:
