@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -295,6 +296,7 @@ def test_wrong_settings_are_one_line_on_stderr_and_code_2(
     assert shown.out == ""
     assert shown.err.startswith("imagewright: ")
     assert shown.err.count("\n") == 1
+    assert gc.isenabled(), "a server that does not come to serve has not turned it on again"
     wrong = "relative/folder" if "relative/folder" in variables.values() else "nosuch"
     assert wrong in shown.err
 

@@ -75,12 +75,15 @@ def _over_stdio() -> bool:
     if sys.stdin.isatty():
         put_error(GREETING)
     gc.disable()  # what is loaded now stays, and to look for garbage in it takes 40 ms; `serving` turns it on again
-    with ended_by_the_system():
-        import anyio  # noqa: PLC0415 - a wrong option or setting is answered without loading the server
+    try:
+        with ended_by_the_system():
+            import anyio  # noqa: PLC0415 - a wrong option or setting is answered without loading the server
 
-        from imagewright.surface.stdio import serve_stdio  # noqa: PLC0415 - as above
+            from imagewright.surface.stdio import serve_stdio  # noqa: PLC0415 - as above
 
-    return anyio.run(partial(serve_stdio, settings))
+        return anyio.run(partial(serve_stdio, settings))
+    finally:
+        gc.enable()  # also where it does not come to serve, and whoever called goes on
 
 
 def _over_http(settings: Settings, host: str | None, port: str | None, path: str | None, *, with_token: bool) -> bool:
