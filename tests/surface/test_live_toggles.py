@@ -86,7 +86,9 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
 
 @pytest.mark.anyio
 async def test_whoever_begins_to_listen_hears_of_what_has_changed_since_it_was_listed() -> None:
-    async def listed(_ctx: object, _params: object) -> str:
+    async def listed(_ctx: object, params: str | None) -> str:
+        if params is not None:
+            raise ValueError(params)
         return "tools"
 
     async def heard_after(*requests: object) -> list[ServerEvent]:
@@ -103,6 +105,9 @@ async def test_whoever_begins_to_listen_hears_of_what_has_changed_since_it_was_l
     for change in reversed(CHANGES):
         await news.publish(change)
     assert await heard_after(over_http) == [*CHANGES], "somebody else may have asked"
+    with pytest.raises(ValueError, match="no such page"):
+        await news.seen_by(listed, ToolsListChanged())(SimpleNamespace(request=None), "no such page")  # type: ignore[arg-type]
+    assert await heard_after() == [*CHANGES], "who was refused has not seen the list"
     assert await heard_after(None) == [*CHANGES[1:]]
     await news.publish(ToolsListChanged())
     assert await heard_after() == [*CHANGES]

@@ -106,9 +106,15 @@ class News(InMemorySubscriptionBus):
 
         @wraps(handler)
         async def seeing(ctx: Context, params: Any) -> Any:
-            if ctx.request is None:  # there is one client only
-                self._unseen.discard(event)
-            return await handler(ctx, params)
+            if ctx.request is not None:  # over HTTP there may be others
+                return await handler(ctx, params)
+            changed = self._unseen & {event}
+            self._unseen -= changed
+            try:
+                return await handler(ctx, params)
+            except BaseException:  # it was refused, or its client did not wait for it
+                self._unseen |= changed
+                raise
 
         return seeing
 
