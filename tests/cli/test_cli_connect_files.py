@@ -251,14 +251,19 @@ def test_the_draft_of_a_command_that_was_killed_goes_a_day_later_also_where_noth
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, file = installed("cursor", AS_WRITTEN["cursor"])
-    old, young = (file.with_name(f".imagewright-{name}.part") for name in ("0", "1"))
+    young, *old = (file.with_name(f".imagewright-{number}.part") for number in range(10))
+    for number in range(10):  # whichever comes first
+        folder = file.with_name(f".imagewright-that-cannot-be-removed-{number}.part")
+        folder.mkdir()
+        os.utime(folder, (1000, 1000))
     for words, done in (([], "connected"), ([], "already connected"), (["--remove"], "removed")):
-        for draft in (old, young):
+        for draft in (young, *old):
             draft.write_text("{}", encoding="utf-8")
-        os.utime(old, (1000, 1000))
+        for draft in old:
+            os.utime(draft, (1000, 1000))
         assert run("cursor", *words) == 0
         assert capsys.readouterr().out.startswith(f"Cursor: {done} in")
-        assert (old.exists(), young.exists()) == (False, True)
+        assert [one for one in (young, *old) if one.exists()] == [young]
 
 
 @pytest.mark.parametrize("name", FORMATS)

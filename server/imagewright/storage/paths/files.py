@@ -84,9 +84,11 @@ def sweep(folder: OpenFolder) -> None:
     oldest = time.time() - _ABANDONED
     with suppress(OSError):  # tidying up must not stand in the way of saving
         for entry in folder.entries():
-            ours = entry.name.startswith(_PART_PREFIX) and entry.name.endswith(_PART_SUFFIX)
-            if ours and folder.status(entry.name).st_mtime < oldest:
-                folder.remove(entry.name)
+            if not (entry.name.startswith(_PART_PREFIX) and entry.name.endswith(_PART_SUFFIX)):
+                continue
+            with suppress(OSError):  # nor one that is another user's in the way of the rest
+                if folder.status(entry.name).st_mtime < oldest:
+                    folder.remove(entry.name)
 
 
 def part_name() -> str:
