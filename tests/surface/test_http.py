@@ -17,7 +17,7 @@ from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.surface.server import McpServer
+from imagewright.surface.server import CHANGES, McpServer
 from tests.support.kill_runs import Aim, House, given, plain_route
 from tests.support.raw_client import ERAS, MODERN
 from tests.support.raw_http import HttpProcess, RawHttp, events
@@ -98,6 +98,8 @@ def test_clients_of_both_eras_that_listen_hear_of_a_change(home: Path) -> None:
         late = events(after.response(after.begin("subscriptions/listen", wanted)))
         heard_late = [next(late)["method"], next(late)["method"]]
         assert heard_late == ["notifications/subscriptions/acknowledged", "notifications/tools/list_changed"]
+        other_late = events(other.listen())
+        assert [next(other_late)["method"].split("/")[1] for _ in CHANGES] == ["tools", "resources", "prompts"]
         for client in (legacy, modern, other):
             assert "qwen" not in [tool["name"] for tool in client.ask("tools/list")["tools"]]
         refused = other.call("qwen", ASKED)

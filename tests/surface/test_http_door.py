@@ -320,6 +320,10 @@ class Generous(StreamableHTTPSessionManager):
         await Response(bytes(16_000_000))(scope, receive, send)
         self.is_done.set()
 
+    async def listens(self, session: str) -> None:
+        """There is no news for a request without a session."""
+        assert session == ""
+
 
 @pytest.mark.anyio
 async def test_who_does_not_read_when_the_server_leaves_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +331,7 @@ async def test_who_does_not_read_when_the_server_leaves_is_hung_up_on(monkeypatc
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     manager = Generous()
-    door = Door(manager, port, "/mcp", "")
+    door = Door(manager, port, "/mcp", "", manager.listens)
     server = HttpServer(door)
     async with anyio.create_task_group() as group:
         group.start_soon(server.serve, sockets)

@@ -10,7 +10,7 @@ import hmac
 import logging
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -30,7 +30,7 @@ from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from starlette.types import Message, Receive, Scope, Send
 
@@ -76,10 +76,19 @@ class Door:
         port: the one that is listened on.
         path: the one address that is served.
         token: what every client must show; empty for none.
+        listens: called with the id of a session that begins to listen for news.
     """
 
-    def __init__(self, manager: StreamableHTTPSessionManager, port: int, path: str, token: str) -> None:
+    def __init__(
+        self,
+        manager: StreamableHTTPSessionManager,
+        port: int,
+        path: str,
+        token: str,
+        listens: Callable[[str], Coroutine[Any, Any, None]],
+    ) -> None:
         self._manager = manager
+        self._listens = listens
         self._path = path
         self._token = token.encode()
         self._hosts = {f"{name}:{port}" for name in NAMES} | ({*NAMES} if port == USUAL_PORT else set())
@@ -148,7 +157,7 @@ class Door:
         if scope["method"] != "POST":
             kept = [(name, value) for name, value in scope["headers"] if name != LAST_EVENT]
             scope["headers"] = kept  # no event is kept that could be sent again, and the SDK breaks when asked for one
-            await self._manager.handle_request(scope, delivery.receive, delivery.send)
+            await self._other_than_post(scope, headers.get(SESSION, ""), delivery)
             return
         with self._holding() as body:
             try:
@@ -175,6 +184,19 @@ class Door:
                 await Response(status_code=HTTPStatus.ACCEPTED)(scope, delivery.receive, delivery.send)
                 return
             await self._pass_on(scope, data, delivery, request)
+
+    async def _other_than_post(self, scope: Scope, session: str, delivery: Delivery) -> None:
+        """A stream to listen on, or the end of a session."""
+        async with anyio.create_task_group() as group:
+
+            async def send(message: Message) -> None:
+                await delivery.send(message)
+                begins = message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK
+                if begins and scope["method"] == "GET":
+                    group.start_soon(self._listens, session)  # the SDK has started what takes the news before it
+
+            await self._manager.handle_request(scope, delivery.receive, send)
+            group.cancel_scope.cancel()
 
     async def _pass_on(self, scope: Scope, body: bytes, delivery: Delivery, request: tuple[str, str] | None) -> None:
         """To the SDK, which reads the body once more."""
@@ -337,7 +359,7 @@ async def serve_http(settings: Settings, sockets: Sequence[socket.socket], path:
 async def serve_on(app: McpServer, sockets: Sequence[socket.socket], path: str, token: str, asked: anyio.Event) -> None:
     """Serve until `asked` is set, and then until what can be answered at once is. Arguments as `serve_http`."""
     manager = make_manager(app)
-    door = Door(manager, sockets[0].getsockname()[1], path, token)
+    door = Door(manager, sockets[0].getsockname()[1], path, token, app.begins_to_listen)
     app.wait_for(door.room)
     server = HttpServer(door)
     # the sessions end before the server does: what they listen to would keep it waiting

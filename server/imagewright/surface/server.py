@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp.server import ServerRequestContext
+    from mcp.server.connection import Connection
     from mcp.server.session import ServerSession
     from mcp.server.subscriptions import ServerEvent
 
@@ -142,8 +143,10 @@ class McpServer:
         self._news = News()
         self._listening = ListenHandler(self._news)
         self._garbage = Garbage()
-        self._sessions: dict[object, ServerSession] = {}
+        self._sessions: dict[Connection, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
+        self._late: set[Connection] = set()
+        """Those of them that the lists have changed for, and that may not have listened then."""
         self._tools = tools(engine, _heard)
         self._resources = resources(engine)
         pages = prompts(engine)
@@ -182,11 +185,22 @@ class McpServer:
         self.server.instructions = self._instructions()
         for event in CHANGES:
             await self._news.publish(event)
+        self._late.update(self._sessions)
         async with anyio.create_task_group() as group:
             for connection, session in list(self._sessions.items()):
                 group.start_soon(self._send_news, connection, session)
 
-    async def _send_news(self, connection: object, session: ServerSession) -> None:
+    async def begins_to_listen(self, session_id: str) -> None:
+        """Tell a client of the handshake era over HTTP, which listens from now on, of what has changed before.
+
+        The SDK keeps no news for a session that has no stream to listen on.
+        """
+        for connection in [*self._late]:
+            if connection.session_id == session_id and connection in self._sessions:
+                self._late.discard(connection)
+                await self._send_news(connection, self._sessions[connection])
+
+    async def _send_news(self, connection: Connection, session: ServerSession) -> None:
         """To a client of the handshake era. What cannot be handed on is left out: the next news says the same."""
         news = (session.send_tool_list_changed, session.send_resource_list_changed, session.send_prompt_list_changed)
         for send in news:
@@ -194,7 +208,7 @@ class McpServer:
                 try:
                     await send()
                 except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                    self._sessions.pop(connection, None)
+                    self._forget(connection)
 
     def _instructions(self) -> str:
         offer = self._engine.offer
@@ -257,7 +271,11 @@ class McpServer:
             self._sessions[connection] = ctx.session
             # a dead session does not raise on send: without this, every connection would be remembered for ever.
             # The SDK has no public hook for the end of a connection.
-            connection.exit_stack.callback(self._sessions.pop, connection, None)
+            connection.exit_stack.callback(self._forget, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._sessions.pop(connection, None)
+        self._late.discard(connection)
 
 
 def _delivery(ctx: Context) -> Delivery | None:
