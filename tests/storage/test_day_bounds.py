@@ -69,8 +69,10 @@ def test_a_weekday_is_the_last_one_before_today() -> None:
         assert {(today - day).days for day in found} == {*range(1, 8)}
 
 
-@pytest.mark.parametrize("day", ["2026-13-40", "22.11.2026", "tomorrow", "0000-00-00", "", date.max])
+@pytest.mark.parametrize("day", ["2026-13-40", "22.11.2026", "tomorrow", "0000-00-00", "Mon", "Montag", "", date.max])
 def test_what_is_no_day_is_refused(day: str | date) -> None:
-    with pytest.raises(Refusal, match="YYYY-MM-DD") as caught:
+    with pytest.raises(
+        Refusal, match=r"cannot be read as a day; write it as YYYY-MM-DD, .* or a whole weekday"
+    ) as caught:
         day_bounds(day)
     assert [problem.argument for problem in caught.value.problems] == ["day"]

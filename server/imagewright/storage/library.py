@@ -395,5 +395,6 @@ def day_bounds(day: date | str) -> tuple[datetime, datetime]:
         start, end = (datetime.combine(one, time.min) for one in (chosen, chosen + timedelta(days=1)))
         return start.astimezone(), end.astimezone()
     except (ValueError, OverflowError, OSError):
-        message = f"{shown(str(day))} is neither a date nor a weekday; write it as YYYY-MM-DD, such as {today}"
+        forms = f"YYYY-MM-DD, such as {today}, or as today, yesterday or a whole weekday such as monday"
+        message = f"{shown(str(day))} cannot be read as a day; write it as {forms}"
         raise Refusal(Problem("day", message)) from None
