@@ -268,14 +268,14 @@ def try_out() -> str:
     killer.start()
     try:
         with cast("FileIO", process.stdout) as output:
-            freeze_imports = any(read_frames(output))
+            is_up = any(read_frames(output))
     except ValueError:
         return "something else prints to its standard output"
     finally:
         cast("FileIO", process.stdin).close()
         process.wait()
         killer.cancel()
-    return "" if freeze_imports else "it ends as soon as it is started"
+    return "" if is_up else "it ends as soon as it is started"
 
 
 def ends_along() -> str:
