@@ -11,10 +11,12 @@ import pytest
 
 from imagewright.engine import calls
 from imagewright.engine.engine import open_engine
+from imagewright.imaging.limiter import DECODING, ROOM
 from imagewright.settings.load import load_settings
 from imagewright.storage.accounts import LOCAL
 from tests.emulators.kie import KieEmulator
 from tests.support.engine_bench import until
+from tests.support.pictures import photo
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried")]
 
 CALLS = 24
 HOUR = 3600.0
+SOON = 30.0
+"""Seconds; a safety net."""
 
 
 def jobs_in(home: Path) -> int:
@@ -82,11 +86,55 @@ async def test_no_call_waits_for_one_that_waits_for_its_turn_at_the_vendor(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "AT_ONCE", 4)
-    monkeypatch.setattr(calls, "GIVE_WAY_SECONDS", 0.001)
+    monkeypatch.setattr(calls, "GIVE_WAY_SECONDS", SOON)
     with KieEmulator() as kie:
         variables = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_KIE_RATE": "1/3600", **environment({"kie": kie})}
         async with open_engine(load_settings(variables, working_directory=home)) as engine:
-            jobs = await begun(engine)
+            with anyio.fail_after(SOON):
+                jobs = await begun(engine)
             assert jobs_in(home) == CALLS
             await cancel(engine, jobs)
     assert kie.begun <= 1
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    """A picture that can be edited."""
+    file = tmp_path / "given.png"
+    file.write_bytes(photo(64, 48))
+    return file
+
+
+async def test_no_call_waits_for_one_whose_pictures_are_prepared(
+    home: Path, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "AT_ONCE", 1)
+    with KieEmulator() as kie, anyio.fail_after(SOON):
+        variables = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": str(given.parent), **environment({"kie": kie})}
+        async with (
+            open_engine(load_settings(variables, working_directory=home)) as engine,
+            anyio.create_task_group() as group,
+        ):
+            edits: list[Job] = []
+            looked_at, prepared = anyio.Event(), anyio.Event()
+
+            async def edit() -> None:
+                edits.append(await engine.start(LOCAL, "qwen", {"prompt": "a kite", "images": [str(given)]}))
+
+            async def decode_another() -> None:
+                async with DECODING.share(ROOM):
+                    looked_at.set()
+                    await prepared.wait()
+
+            async with DECODING.share(ROOM):
+                group.start_soon(edit)
+                await anyio.wait_all_tasks_blocked()
+                group.start_soon(decode_another)  # after the picture was looked at, and before it is prepared
+                await anyio.wait_all_tasks_blocked()
+            await looked_at.wait()
+            await until(lambda: len(DECODING._waiting) == 1)  # noqa: SLF001 - nothing else tells that it is prepared now
+            text = await engine.start(LOCAL, "qwen", {"prompt": "a kite over the sea"})
+            assert edits == []
+            prepared.set()
+            await until(lambda: len(edits) == 1)
+            await cancel(engine, [text, *edits])

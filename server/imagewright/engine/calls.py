@@ -54,8 +54,9 @@ if TYPE_CHECKING:
     from imagewright.storage.stores import Stores
 
 AT_ONCE = 32
-"""How many calls are on their way from the client to the vendor at a time; others wait for them. Of two hundred that
-take each step together, none is sent before the last is written down, and then all results come together."""
+"""How many calls without pictures are on their way from the client to the vendor at a time; others of them wait. Of two
+hundred that take each step together, none is sent before the last is written down, and then all results come
+together."""
 GIVE_WAY_SECONDS = 0.1
 """After so long a call that waits for something is no longer waited for."""
 ROOM_PER_PICTURE = 40_000_000
@@ -105,8 +106,9 @@ class Calls:
         begin = partial(self._begin, who, config, offer, checked, key=key, confirmed=confirmed)
         if not checked.sources():
             return await self._in_turn(begin)
+        # these come one by one anyway, and preparing pictures takes long: nobody else may wait for that
         async with self._opened(who, config, offer, checked) as (sources, put_away):
-            return put_away.kept_for(await self._in_turn(partial(begin, sources, job_id=put_away.job_id)))
+            return put_away.kept_for(await begin(sources, job_id=put_away.job_id))
 
     async def _in_turn(self, begin: Callable[[], Awaitable[Job]]) -> Job:
         """Begin a job when fewer than `AT_ONCE` are on their way; where others wait, it is sent before they begin."""

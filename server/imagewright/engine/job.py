@@ -143,7 +143,7 @@ class Job:
     changed: anyio.Event = field(default_factory=anyio.Event)
     """Set at the next change, and then replaced by a new one."""
     sent: anyio.Event = field(default_factory=anyio.Event)
-    """Set when the first request of it leaves this machine, or when it has ended without one."""
+    """Set when the first request of it leaves this machine or has to wait for its turn, or when it has ended."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Cancelled to stop the work in this process."""
 

@@ -161,6 +161,7 @@ class VendorCalls:
     def _turn(self, call_run: CallRun, until: float) -> Turn:
         from imagewright.engine.pacing import Turn  # noqa: PLC0415 - not for a call that gets its slot at once
 
+        self.job.sent.set()  # it waits itself now
         return Turn(self.desk, self.provider, partial(self._progress, call_run), until)
 
     async def _send(
