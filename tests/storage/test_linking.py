@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,46 @@ def test_a_folder_that_is_moved_meanwhile_is_noticed(source: Path, folder: Path,
             keeping.keep(source, opened, "fox.png", digest=DIGEST)
     assert names(moved) == []
     assert source.stat().st_nlink == 1
+
+
+def test_what_was_found_again_stays_in_a_folder_that_is_moved_meanwhile(source: Path, folder: Path) -> None:
+    inner, moved = folder / "inner", folder / "moved"
+    inner.mkdir()
+    files.write_file(inner / "fox.png", SOURCE)
+
+    def ours(_: Path) -> bool:
+        inner.rename(moved)
+        return True
+
+    with open_folder(inner) as opened, pytest.raises(StorageError, match="cannot be saved"):
+        keeping.keep(source, opened, "fox.png", ours, digest=DIGEST)
+    assert names(moved) == ["fox.png"]
+
+
+def draw_on(kept: Path) -> None:
+    kept.write_bytes(OTHER)
+
+
+def save_anew(kept: Path) -> None:
+    kept.unlink()
+    kept.write_bytes(OTHER)
+
+
+@pytest.mark.parametrize("edit", [draw_on, save_anew])
+def test_what_the_user_changed_while_this_process_was_frozen_stays(
+    source: Path, folder: Path, edit: Callable[[Path], object]
+) -> None:
+    """Another process has ended the job meanwhile, and removed its files."""
+    os.utime(source, (1000, 1000))
+
+    def wake_up() -> None:
+        source.unlink()
+        edit(folder / "fox.png")
+
+    with meddled(folder) as opened, suppress(ChangedFileError):
+        opened.after = wake_up
+        keeping.keep(source, opened, "fox.png", digest=DIGEST)
+    assert (folder / "fox.png").read_bytes() == OTHER
 
 
 def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:

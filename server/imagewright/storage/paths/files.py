@@ -158,15 +158,17 @@ def first_free(
     """
     for number in range(1, MOST_NAMES + 1):
         free = name if number == 1 else numbered(name, number)
+        is_new = True
         try:
             take(free)
         except FileExistsError:
             if ours is None or not is_same(free) or not ours(folder.path / free):
                 continue
+            is_new = False
         try:
             folder.check_in_place()
         except OSError:
-            if folder.handle is not None:  # by its path, another program's file might be removed
+            if is_new and folder.handle is not None:  # by its path, another program's file might be removed
                 folder.remove(free)
             raise
         return free

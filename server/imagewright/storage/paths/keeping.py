@@ -93,8 +93,11 @@ def _linked(source: _Source, folder: OpenFolder, name: str, ours: Ours | None, d
         def take(free: str) -> None:
             folder.link(source.name, free, source.folder)
             # what was read is what has the name now, and nobody has written into it meanwhile
-            if _marks(folder.status(free)) != _marks(before):
-                folder.remove(free)
+            now = folder.status(free)
+            if _marks(now) != _marks(before):
+                # after a long freeze the first name may be gone, and the user may have changed what has this one
+                if now.st_nlink > 1:
+                    folder.remove(free)
                 raise OSError(errno.ESTALE, "it was changed meanwhile", name)
 
         free = first_free(folder, name, take, lambda taken: is_same(source.file, folder, taken), ours)
