@@ -255,30 +255,37 @@ def test_what_was_found_again_stays_in_a_folder_that_is_moved_meanwhile(source: 
     assert names(moved) == ["fox.png"]
 
 
-def draw_on(kept: Path) -> None:
-    kept.write_bytes(OTHER)
-
-
-def save_anew(kept: Path) -> None:
-    kept.unlink()
-    kept.write_bytes(OTHER)
-
-
-@pytest.mark.parametrize("edit", [draw_on, save_anew])
-def test_what_the_user_changed_while_this_process_was_frozen_stays(
-    source: Path, folder: Path, edit: Callable[[Path], object]
-) -> None:
+@pytest.mark.parametrize("anew", [False, True], ids=["drawn on", "saved anew"])
+def test_what_the_user_changed_while_this_process_was_frozen_stays(source: Path, folder: Path, *, anew: bool) -> None:
     """Another process has ended the job meanwhile, and removed its files."""
     os.utime(source, (1000, 1000))
 
     def wake_up() -> None:
         source.unlink()
-        edit(folder / "fox.png")
+        if anew:
+            (folder / "fox.png").unlink()
+        (folder / "fox.png").write_bytes(OTHER)
 
     with meddled(folder) as opened, suppress(ChangedFileError):
         opened.after = wake_up
         keeping.keep(source, opened, "fox.png", digest=DIGEST)
     assert (folder / "fox.png").read_bytes() == OTHER
+
+
+class Numbered(OpenFolder):
+    """A folder of a file system that numbers each name, as some that are reached over a network do."""
+
+    def status(self, name: str) -> os.stat_result:
+        found = list(super().status(name))
+        found[stat.ST_INO], found[stat.ST_NLINK] = 10**6 + len(name), 1
+        return os.stat_result(found)
+
+
+def test_where_a_link_cannot_be_told_from_another_file_it_is_copied(source: Path, folder: Path) -> None:
+    with Numbered(folder, open_folder(folder).handle) as opened:
+        kept = keeping.keep(source, opened, "fox.png", digest=DIGEST)
+    assert not kept.path.samefile(source)
+    assert (names(folder), kept.path.read_bytes()) == (["fox.png"], SOURCE)
 
 
 def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:

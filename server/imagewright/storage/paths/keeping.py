@@ -96,7 +96,7 @@ def _linked(source: _Source, folder: OpenFolder, name: str, ours: Ours | None, d
             now = folder.status(free)
             if _marks(now) != _marks(before):
                 # after a long freeze the first name may be gone, and the user may have changed what has this one
-                if now.st_nlink > 1:
+                if now.st_nlink > 1 or _digest_of(folder, free) == digest:
                     folder.remove(free)
                 raise OSError(errno.ESTALE, "it was changed meanwhile", name)
 
@@ -119,6 +119,11 @@ def _is_linkable(file: os.stat_result, folder: os.stat_result) -> bool:
         and file.st_uid == os.geteuid()
         and (file.st_dev, file.st_gid) == (folder.st_dev, folder.st_gid)
     )
+
+
+def _digest_of(folder: OpenFolder, name: str) -> bytes:
+    with FileIO(folder.open(name)) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _marks(status: os.stat_result) -> tuple[int, int, int, int]:
