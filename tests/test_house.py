@@ -19,7 +19,7 @@ TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "serv
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
-MOST_FILES = 204
+MOST_FILES = 205
 """Python files below `server/`: who follows a call should have to open a dozen of them."""
 GUIDES = {
     "SECURITY.md": ("",),

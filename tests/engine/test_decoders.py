@@ -20,7 +20,8 @@ from tests.support.odd_worker import odd_workers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Sending
+    from imagewright.providers.base import Handle, Order
+    from imagewright.providers.sending import Sending
 
 pytestmark = [
     pytest.mark.anyio,

@@ -32,7 +32,8 @@ from tests.support.engine_bench import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Sending
+    from imagewright.providers.base import Order
+    from imagewright.providers.sending import Sending
 
 pytestmark = pytest.mark.anyio
 SOON = 0.001

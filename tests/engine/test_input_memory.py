@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Sending
+    from imagewright.providers.sending import Sending
 
 pytestmark = pytest.mark.anyio
 SIZE = 1_000_000

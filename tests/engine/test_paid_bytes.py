@@ -13,7 +13,7 @@ import pytest
 from imagewright.engine import deliver, trouble
 from imagewright.engine.elsewhere import Answer, Spool
 from imagewright.errors import GenerationFailed
-from imagewright.providers.base import Finished, Handle, Output, Sending
+from imagewright.providers.base import Finished, Handle, Output
 from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import DeferredJobs, open_stores
@@ -42,6 +42,7 @@ from tests.support.pictures import NOT_PICTURES, photo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imagewright.providers.sending import Sending
     from imagewright.storage.base import JobStore
     from imagewright.storage.stores import Stores
 

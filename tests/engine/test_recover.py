@@ -12,8 +12,9 @@ import pytest
 from imagewright.engine import pacing
 from imagewright.engine.job import Job
 from imagewright.errors import BadKey, RateLimited, UnknownOutcome, VendorUnavailable
-from imagewright.providers.base import Handle, Prepared, Sending
+from imagewright.providers.base import Handle, Prepared
 from imagewright.providers.common.provider import pictures_of
+from imagewright.providers.sending import Sending
 from imagewright.storage.accounts import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from imagewright.providers.base import Finished, Order, Sending
+    from imagewright.providers.base import Finished, Order
+    from imagewright.providers.sending import Sending
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio

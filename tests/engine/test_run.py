@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Sending
+    from imagewright.providers.base import Handle, Order
+    from imagewright.providers.sending import Sending
     from imagewright.storage.library import Library
     from imagewright.storage.records import PictureRecord
     from imagewright.storage.stores import Stores

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Sending
+    from imagewright.providers.base import Order
+    from imagewright.providers.sending import Sending
 
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from imagewright.engine.outcome import within_reason
-from imagewright.providers.base import Finished, Handle, Output, Sending
+from imagewright.providers.base import Finished, Handle, Output
+from imagewright.providers.sending import Sending
 from tests.support.engine_bench import PATIENCE, Vendor, open_bench, place
 from tests.support.pictures import photo
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Running, Sending
+    from imagewright.providers.base import Order, Running
+    from imagewright.providers.sending import Sending
 
 
 @pytest.mark.parametrize(

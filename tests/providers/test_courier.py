@@ -24,7 +24,7 @@ from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.courier import try_out, what_ends_along
 from imagewright.providers.http.dispatch import PIPE_BYTES, environment, pack_frame, read_frames, write_frames
 from imagewright.providers.http.reply_files import SENT
-from imagewright.providers.http.request import Sending
+from imagewright.providers.sending import Sending
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
 from tests.support.courier_runs import (

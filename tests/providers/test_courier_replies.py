@@ -16,7 +16,8 @@ import pytest
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import UploadsInputs
 from imagewright.providers.http.reply_files import collect, locked
-from imagewright.providers.http.request import FilePart, Sending
+from imagewright.providers.http.request import FilePart
+from imagewright.providers.sending import Sending
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
 from tests.support.courier_runs import KEY, Vendor, account, asking, collected, couriers, is_locked, nothing, send

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Provider, Route, Running, Sending
+    from imagewright.providers.base import Provider, Route, Running
+    from imagewright.providers.sending import Sending
     from tests.emulators.messages import Fault
     from tests.support.vendors import AnyEmulator
 

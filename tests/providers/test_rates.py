@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from imagewright.errors import ProviderError, RateLimited
-from imagewright.providers.base import Sending
 from imagewright.providers.google.replies import read_limits as google
 from imagewright.providers.http.classify import read_limits, spoken_wait
 from imagewright.providers.ideogram.replies import read_limits as ideogram
 from imagewright.providers.openai.replies import read_limits as openai
 from imagewright.providers.replicate.replies import read_limits as replicate
+from imagewright.providers.sending import Sending
 from imagewright.storage.accounts import Pace
 from tests.emulators.google import TYPES
 from tests.emulators.messages import Answer

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.providers.http.client import HttpClient
-from imagewright.providers.http.request import Purpose, Reply, Request, Sending
+from imagewright.providers.http.request import Purpose, Reply, Request
+from imagewright.providers.sending import Sending
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer, Received
 from tests.support.accounts import bearer

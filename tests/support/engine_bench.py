@@ -27,7 +27,7 @@ from imagewright.engine.job import Job, JobSpec
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import Plan
 from imagewright.errors import UnknownOutcome
-from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running, Sending
+from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
 from imagewright.storage.accounts import LOCAL, Pace
 from imagewright.storage.states import CallState
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from imagewright.providers.sending import Sending
     from imagewright.settings.folders import Folders
     from imagewright.storage.base import KeyClash, OverBudget
     from imagewright.storage.records import Cap, JobRecord, PictureRecord

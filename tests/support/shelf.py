@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagewright.providers.base import Finished, Handle, Output, Running, Sending
+from imagewright.providers.base import Finished, Handle, Output, Running
 from imagewright.providers.http.client import Account, HttpClient
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer, Received
@@ -13,6 +13,8 @@ from tests.support.engine_bench import PICTURE, Vendor
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from imagewright.providers.sending import Sending
 
 PNG = {"Content-Type": "image/png", "ETag": '"1"'}
 

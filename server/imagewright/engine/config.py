@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.offer import Offer
-    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sending
+    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running
     from imagewright.providers.common.keys import KeyCheck
     from imagewright.providers.http.client import Sender
+    from imagewright.providers.sending import Sending
     from imagewright.settings.load import Seen, Settings
 
 log = logging.getLogger(__name__)

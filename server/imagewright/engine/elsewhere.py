@@ -20,7 +20,8 @@ from imagewright.engine.pictures import PICTURE, RESULT, SpoolWriter, fetch_key,
 from imagewright.errors import PictureError, StorageError, error_data
 from imagewright.imaging.limiter import PROBE_BYTES, decode
 from imagewright.imaging.workers import probe
-from imagewright.providers.base import PART, SERVED_BY_ENGINE, Order, Output, Prepared
+from imagewright.providers.base import SERVED_BY_ENGINE, Order, Output, Prepared
+from imagewright.providers.sending import PART, part_of
 from imagewright.storage.base import NO_SENSE, BlobGoneError, UnreadableJobError
 from imagewright.storage.records import INCOMING, spooled_key
 from imagewright.storage.states import CallState
@@ -348,7 +349,7 @@ async def take_fetched(blobs: BlobStore, job_id: str, variant: int, file: Path) 
                 await blobs.fetch(key, file)
                 await decode(probe, file, per_pixel=PROBE_BYTES)
                 return True
-    if all(blobs.path(key) != file.with_name(f"{file.name}{PART}") for key in keys):
+    if all(blobs.path(key) != part_of(file) for key in keys):
         with suppress(BlobGoneError):
             sizes = {key: (await blobs.head(key, 0))[1] for key in others if key.endswith(f"{PICTURE}{PART}")}
             longest = max(sizes, key=sizes.__getitem__, default="/")

@@ -23,7 +23,8 @@ from imagewright.engine.pictures import forget_frames, without_pictures
 from imagewright.engine.trouble import recover, too_old
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome
 from imagewright.imaging.workers import WORKERS
-from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
+from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
+from imagewright.providers.sending import Sending
 from imagewright.storage.base import Step
 from imagewright.storage.records import INCOMING
 from imagewright.storage.states import CallState

@@ -26,7 +26,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.imaging.workers import DecoderError
-from imagewright.providers.base import PART, CanRecover, Finished, Running
+from imagewright.providers.base import CanRecover, Finished, Running
+from imagewright.providers.sending import part_of
 from imagewright.settings.table import rate_variable
 from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
@@ -371,9 +372,8 @@ class Fetching:
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
         """End the fetching: raise `BrokenResult` where something arrived broken or in part, else what was lost."""
-        part = file.with_name(f"{file.name}{PART}")
-        if self.broken is None and await anyio.to_thread.run_sync(part.exists):
-            self.broken = part
+        if self.broken is None and await anyio.to_thread.run_sync(part_of(file).exists):
+            self.broken = part_of(file)
         if self.broken is not None:
             raise BrokenResult(self.broken, lost.detail) from lost
         await anyio.to_thread.run_sync(remove_fetched, file)

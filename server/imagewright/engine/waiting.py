@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections import defaultdict, deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -22,7 +22,8 @@ import anyio
 
 from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, StorageError, TaskEnded
-from imagewright.providers.base import PART, Finished, Running
+from imagewright.providers.base import Finished, Running
+from imagewright.providers.sending import part_of
 from imagewright.storage.pace import believed
 from imagewright.text import byte_size, duration
 
@@ -310,7 +311,7 @@ async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[
     Raises:
         Exception: what the provider raised.
     """
-    loop, part, come = asyncio.get_running_loop(), into.with_name(f"{into.name}{PART}"), 0
+    loop, part, come = asyncio.get_running_loop(), part_of(into), 0
     timer: asyncio.TimerHandle
 
     def look() -> None:
@@ -332,10 +333,9 @@ async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[
 
 
 def _size_of(file: Path) -> int:
-    try:
+    with suppress(OSError):
         return file.stat().st_size
-    except OSError:
-        return 0
+    return 0
 
 
 @dataclass(slots=True, eq=False)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from imagewright.catalog.row import ANY, Scalar
-from imagewright.providers.http.request import PART as PART  # noqa: PLC0414 - for the engine
-from imagewright.providers.http.request import Sending as Sending  # noqa: PLC0414, TC001 - for the engine
 from imagewright.text import shown
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Limits, OperationName
     from imagewright.providers.http.client import Sender
+    from imagewright.providers.sending import Sending
     from imagewright.settings import AllowedHost
     from imagewright.storage.accounts import Pace
 
@@ -320,9 +319,9 @@ class Provider(Protocol):
     async def fetch(self, output: Output, into: Path, *, begun: bool = True) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
 
-        The file is there only once it is whole. What comes before lies beside it, under its name and `PART`; the next
-        try goes on with that, also with another name whose files are copies of all that begin so. Without `begun`
-        nothing has come yet, and it is not looked for.
+        The file is there only once it is whole. What comes before lies beside it, at `sending.part_of`; the next try
+        goes on with that, also with another name whose files are copies of all that begin so. Without `begun` nothing
+        has come yet, and it is not looked for.
 
         Raises:
             ResultLost: it could not be fetched whole.

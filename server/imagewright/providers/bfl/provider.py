@@ -20,9 +20,10 @@ from imagewright.providers.http.request import Purpose, Request
 from imagewright.storage.accounts import Pace
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running
     from imagewright.providers.bfl.replies import Submitted
     from imagewright.providers.common.keys import KeyAccepted
+    from imagewright.providers.sending import Sending
 
 POLL_PATH = "/v1/get_result"
 CREDITS_PATH = "/v1/credits"

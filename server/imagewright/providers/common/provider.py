@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running
     from imagewright.providers.http.request import Reply
+    from imagewright.providers.sending import Sending
 
 log = logging.getLogger(__name__)
 

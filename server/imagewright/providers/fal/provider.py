@@ -41,9 +41,10 @@ from imagewright.storage.accounts import Pace
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from imagewright.providers.base import Finished, Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Finished, Handle, Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.common.provider import Page
+    from imagewright.providers.sending import Sending
 
 UPLOAD_BASE = "https://rest.fal.ai"
 UPLOAD_PATH = "/storage/upload/initiate"

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.dispatch import Dispatch
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Request, Sending
+    from imagewright.providers.http.request import Request
+    from imagewright.providers.sending import Sending
     from imagewright.settings import AllowedHost
     from imagewright.storage.accounts import Pace
 

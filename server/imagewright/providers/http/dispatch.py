@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Request, Sending
+    from imagewright.providers.http.request import Request
+    from imagewright.providers.sending import Sending
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,8 @@ from imagewright.net.fetch import (
 )
 from imagewright.net.stream import Body, Proxied, through_proxies
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
-from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of, json_body
+from imagewright.providers.http.request import STEP, CodingError, Inflater, Purpose, Reply, coding_of, json_body
+from imagewright.providers.sending import part_of
 from imagewright.storage.batches import Batches
 from imagewright.storage.paths.files import open_file, remove_file, rename_file
 from imagewright.text import clip
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 
     from imagewright.net import Guard
     from imagewright.net.fetch import Send
-    from imagewright.providers.http.request import KeyHeaders, Request, Sending
+    from imagewright.providers.http.request import KeyHeaders, Request
+    from imagewright.providers.sending import Sending
 
 log = logging.getLogger(__name__)
 
@@ -277,11 +279,6 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
         body.clear()  # the status of a refusal says enough
     whole = bytes(body) if len(body) < STEP else await anyio.to_thread.run_sync(bytes, body)  # a list may have 64 MB
     return Reply(response.status_code, names, whole)
-
-
-def part_of(file: Path) -> Path:
-    """Where a file lies while it comes."""
-    return file.with_name(f"{file.name}{PART}")
 
 
 async def _resumed(url: str, into: Path, opening: Callable[..., AbstractAsyncContextManager[httpx.Response]]) -> bool:

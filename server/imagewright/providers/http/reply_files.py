@@ -25,7 +25,8 @@ from imagewright.errors import StorageError, why
 from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, read_reply
 from imagewright.providers.http.redact import without_key, without_keys
-from imagewright.providers.http.request import Purpose, Request, Sending
+from imagewright.providers.http.request import Purpose, Request
+from imagewright.providers.sending import Sending
 from imagewright.storage.batches import Batches
 from imagewright.storage.paths import open_folder
 from imagewright.storage.paths.files import read_file, write_whole

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from imagewright.text import clip, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from imagewright.errors import ProviderError, TaskEnded
     from imagewright.storage.accounts import Pace
@@ -36,8 +35,6 @@ AT_ONCE = 100_000
 holds pictures, and goes to a thread."""
 REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
-PART = ".part"
-"""What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 
 HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """Half of a character as JSON writes it; two of them that belong together make a whole one."""
@@ -169,30 +166,6 @@ class Request(Generic[T]):
     def has_body(self) -> bool:
         """Whether there is more to send than the address and headers."""
         return self.json is not None or bool(self.fields or self.files or self.content)
-
-
-@dataclass(slots=True)
-class Sending:
-    """One paid request on its way, and what became known of it."""
-
-    begin: Callable[[], Awaitable[None]]
-    """Awaited once, right before the first byte leaves, the connection being open. What it raises stops the request."""
-    folder: Path | None = None
-    """Where a courier writes the answer, so that it outlives this process; None: this process sends by itself."""
-    number: int = 0
-    """The number of the call within its job, by which its files in the folder are named."""
-    again: bool = False
-    """Whether another process began to send it. Then nothing is sent: what its courier got is awaited and read."""
-    gone: bool = False
-    """Set once a courier was told to send it: its answer comes to the folder, whatever goes wrong here."""
-    collected: bool = False
-    """Set once that was read. A further request of the same call, with `again`, was then never sent."""
-    refused_for_now: bool = False
-    """Set where the vendor plainly refused it and the same request may be sent a little later."""
-    limits: Pace | None = None
-    """Set where the answer says how many requests the vendor takes."""
-    answered: float = 0.0
-    """When a courier got the answer, by `time.monotonic`, which all processes of a machine share; 0 if not known."""
 
 
 def read_json(body: bytes | str) -> Any:

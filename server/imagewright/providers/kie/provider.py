@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.providers.base import Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Handle, Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.http.request import Reply
+    from imagewright.providers.sending import Sending
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"
 UPLOAD_PATH = "/api/file-stream-upload"

@@ -28,7 +28,8 @@ from imagewright.storage.paths.files import write_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running
+    from imagewright.providers.sending import Sending
 
 
 class Offline:

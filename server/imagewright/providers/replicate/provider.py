@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.common.provider import Page
     from imagewright.providers.replicate.replies import Prediction
+    from imagewright.providers.sending import Sending
 
 log = logging.getLogger(__name__)
 
