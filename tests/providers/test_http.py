@@ -377,9 +377,12 @@ def _closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_httpx_is_not_imported_before_the_first_request() -> None:
+def test_a_client_is_loaded_for_the_first_request_and_httpx_with_it() -> None:
     code = (
-        "import sys, imagewright.providers.kie.provider, imagewright.net;"
+        "import sys, imagewright.engine.engine, imagewright.providers.offline.provider;"
+        "from imagewright.providers import open_client; assert open_client().outlives;"
+        "assert not any(name.startswith('imagewright.providers.http') for name in sys.modules);"
+        "import imagewright.providers.kie.provider, imagewright.net;"
         "from imagewright.providers.http.client import HttpClient; HttpClient();"
         "assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from imagewright.providers.base import Provider, ProviderConfig
-    from imagewright.providers.http.client import HttpClient
+    from imagewright.providers.http.client import Account, HttpClient
+    from imagewright.providers.http.request import Request
+    from imagewright.providers.sending import Sending
+
+T = TypeVar("T")
 
 
 class Registration(NamedTuple):
@@ -44,14 +49,47 @@ OTHER_HOSTS = {name: one.hosts for name, one in REGISTERED.items() if one.hosts}
 KEYLESS = frozenset(name for name, one in REGISTERED.items() if one.works_keyless)
 
 
-def open_client() -> HttpClient:
-    """The HTTP client that all providers of a process share. Opens no connection before the first request.
+def open_client() -> SharedClient:
+    """The HTTP client that all providers of a process share. Its paid requests outlive this process."""
+    return SharedClient()
 
-    Its paid requests outlive this process.
-    """
-    from imagewright.providers.http.client import HttpClient  # noqa: PLC0415 - who asks for names of keys needs none
 
-    return HttpClient(couriers=True)
+class SharedClient:
+    """An `HttpClient` with couriers that is loaded and made for the first request; see there for its methods."""
+
+    def __init__(self) -> None:
+        self._made: HttpClient | None = None
+
+    def _client(self) -> HttpClient:
+        if self._made is None:
+            from imagewright.providers.http.client import HttpClient  # noqa: PLC0415 - not for the start-up
+
+            self._made = HttpClient(couriers=True)
+        return self._made
+
+    @property
+    def outlives(self) -> bool:
+        """Whether paid requests go on when this process ends, those under way included."""
+        return self._made is None or self._made.outlives
+
+    async def get_ready(self) -> None:
+        """Start what the first request needs."""
+        await self._client().get_ready()
+
+    async def send(self, account: Account, request: Request[T], sending: Sending | None = None) -> T:
+        """Send a request, and return what its reader made of the reply."""
+        return await self._client().send(account, request, sending)
+
+    async def download(
+        self, account: Account, url: str, into: Path, *, with_key: bool = False, begun: bool = True
+    ) -> None:
+        """Stream a result to disk."""
+        await self._client().download(account, url, into, with_key=with_key, begun=begun)
+
+    async def aclose(self) -> None:
+        """Close the connections, if there are any."""
+        if self._made is not None:
+            await self._made.aclose()
 
 
 def open_checking_client() -> HttpClient:
