@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagewright.catalog.load import catalog, row_in
 from imagewright.catalog.row import AUTO, MODEL, Argument, Operation, OperationName, Row, narrowed
@@ -173,8 +173,7 @@ def end_of(route: Route) -> str:
     return min(ends, default="")
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """A model that its maker or a vendor will not serve any more."""
 
     tool: str

@@ -55,7 +55,7 @@ def command(*, as_json: bool, prices: bool, ends: bool, check: bool) -> int:
         return check_ends(as_json=as_json)
     if ends:
         found = endings(all_routes(), datetime.now(UTC).date())
-        print_json([asdict(one) for one in found]) if as_json else print_ends(found)
+        print_json([one._asdict() for one in found]) if as_json else print_ends(found)
         return 0
     if prices:
         routes = all_routes()
