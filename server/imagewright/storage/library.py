@@ -372,10 +372,8 @@ def _gone(record: PictureRecord) -> Iterator[None]:
     try:
         yield
     except BlobGoneError as error:
-        raise StorageError(
-            f"{record.id} was saved as {record.path or record.key}, but that file has been deleted or moved since. Put "
-            "it back, or give its new path."
-        ) from error
+        gone = f"{record.id} was saved as {record.path or record.key}, but that file has been deleted or moved since."
+        raise StorageError(f"{gone} Put it back, or give its new path.") from error
 
 
 def day_bounds(day: date | str) -> tuple[datetime, datetime]:
