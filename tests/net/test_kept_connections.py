@@ -280,6 +280,37 @@ async def test_one_on_which_more_came_in_one_piece_with_the_answer_is_not_used_a
     assert got == [b"GET"] * 3
 
 
+@pytest.mark.parametrize("unasked", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_cannot_be_sent_twice_goes_over_a_new_one_where_the_kept_one_is_dropped_while_it_is_written_down(
+    unasked: bytes, pool: Pool
+) -> None:
+    begun, got, writers = list[str](), list[bytes](), list[asyncio.StreamWriter]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                got.append(head.partition(b" ")[0])
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%02d" % len(writers))
+        writer.close()
+
+    async def trace(event: str, _: object) -> None:
+        if event.endswith("send_request_headers.started") and not begun:
+            begun.append(event)
+            writers[0].write(unasked)
+            writers[0].close()
+            await writers[0].wait_closed()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    url = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}/"
+    for request in (httpx.Request("GET", url), httpx.Request("POST", url, extensions={"trace": trace})):
+        response = await pool.send(request, Place.of(request.url))
+        assert await response.aread() == b"%02d" % len(writers)
+    assert (got, len(begun), len(writers)) == ([b"GET", b"POST"], 1, 2)
+    await pool.aclose()
+    server.close()
+
+
 async def test_one_that_is_dropped_on_a_new_connection_is_not_sent_again(pool: Pool) -> None:
     async with forgetful(answers=0) as (url, got):
         with pytest.raises(FetchError) as caught:

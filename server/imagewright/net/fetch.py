@@ -31,7 +31,7 @@ from imagewright.net import (
     unfetched,
     usual_authorities,
 )
-from imagewright.net.stream import FAILURES, IDLE_SECONDS, MOST_IDLE, NO_BODY, Connection, Pieces, connect
+from imagewright.net.stream import FAILURES, IDLE_SECONDS, MOST_IDLE, NO_BODY, Connection, DroppedError, Pieces, connect
 from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
@@ -101,8 +101,8 @@ class Pool:
     ) -> httpx.Response:
         """Send a request and return the answer, its body not yet read.
 
-        Without `kept`, the connection is a new one. With `again`, the request is sent again over a new one where the
-        server turns out to have dropped a kept one: only for what may arrive twice.
+        Without `kept`, the connection is a new one. Where the server turns out to have dropped a kept one, another one
+        is used if nothing was sent yet; with `again`, in any case: only for what may arrive twice.
 
         Raises:
             httpx.TransportError: the place does not answer, or the connection broke.
@@ -117,8 +117,8 @@ class Pool:
             try:
                 connection = old or await self._opened(place, seconds)
                 answer = await connection.handle_async_request(ready)
-            except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-                if not (again and old):
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+                if not (old and (again or isinstance(error, DroppedError))):
                     raise
                 connection = await self._opened(place, seconds)
                 answer = await connection.handle_async_request(ready)

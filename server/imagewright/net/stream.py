@@ -152,6 +152,10 @@ async def connect(host: str, port: int, seconds: float | None) -> Stream:
     return Stream(*await _bounded(opening, seconds, httpcore.ConnectTimeout, httpcore.ConnectError))
 
 
+class DroppedError(httpcore.ConnectError):
+    """A connection was dropped by the other side before anything of a request was sent on it."""
+
+
 class Connection(httpcore.AsyncHTTP11Connection):
     """HTTP over such a connection, for one request at a time.
 
@@ -169,6 +173,14 @@ class Connection(httpcore.AsyncHTTP11Connection):
         The library keeps what comes in one piece with an answer, and would take it for the answer to the next request.
         """
         return bool(self._h11_state.trailing_data[0]) or super().has_expired()
+
+    async def _send_request_headers(self, request: httpcore.Request) -> None:
+        # whoever is told right before the first byte can take long, while the other side drops what is idle; on a new
+        # connection, what comes unasked is rather a part of its encryption
+        waited = self._request_count > 1 and "trace" in request.extensions
+        if waited and self._network_stream.get_extra_info("is_readable"):
+            raise DroppedError("its connection was closed before anything was sent")
+        await super()._send_request_headers(request)
 
 
 @dataclass(slots=True, eq=False)
